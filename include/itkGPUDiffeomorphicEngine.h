@@ -1,0 +1,213 @@
+/*=========================================================================
+ *
+ *  Copyright NumFOCUS
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         http://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkGPUDiffeomorphicEngine_h
+#define itkGPUDiffeomorphicEngine_h
+
+#include "GPUDiffeomorphicRegistrationExport.h"
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+/** \class GPUDiffeomorphicEngine
+ * \brief The facade through which the templates of this module reach the non-template engine.
+ *
+ * Everything here is in index space, x fastest, 2D images as volumes of depth 1. Vectors are interleaved (x, y, z of
+ * one voxel together), 3 components in 2D too, in voxels of their own grid. Devices are named "auto" (a GPU if one works,
+ * else the CPU), "cpu", "cuda" or "cuda:N". Every function throws itk::ExceptionObject on bad input, a CUDA error or
+ * too little memory. Results are deterministic: same input, same device, same bits.
+ *
+ * \ingroup GPUDiffeomorphicRegistration
+ */
+class GPUDiffeomorphicRegistration_EXPORT GPUDiffeomorphicEngine
+{
+public:
+  using SizeType = std::array<int, 3>;
+  using FactorsType = std::array<int, 3>;
+  using ScalesType = std::array<double, 3>;
+  /** Rows [A | b] of a map from one index space to another. */
+  using AffineType = std::array<std::array<double, 4>, 3>;
+  using MatrixType = std::array<std::array<double, 3>, 3>;
+
+  static AffineType
+  IdentityAffine();
+
+  struct DeviceInformation
+  {
+    std::string name;
+    std::string description;
+    std::size_t totalBytes{ 0 };
+    std::size_t freeBytes{ 0 };
+    bool        usable{ true };
+    std::string problem;
+  };
+
+  /** The CPU and every GPU the driver reports. */
+  static std::vector<DeviceInformation>
+  GetDevices();
+
+  /** The device that a name stands for ("auto" -> "cuda:0" or "cpu"); throws if it is not there. */
+  static std::string
+  ResolveDevice(const std::string & name);
+
+  enum class MetricEnum : unsigned char
+  {
+    LocalNormalizedCrossCorrelation,
+    MeanSquares
+  };
+
+  /** Two images and how they start. The pointers must stay valid during the call. */
+  struct Problem
+  {
+    SizeType              fixedSize{ { 1, 1, 1 } };
+    SizeType              movingSize{ { 1, 1, 1 } };
+    const float *         fixedImage{ nullptr };
+    const float *         movingImage{ nullptr };
+    const unsigned char * fixedMask{ nullptr };  ///< optional, fixedSize; 0 leaves a voxel out
+    const unsigned char * movingMask{ nullptr }; ///< optional, movingSize
+    AffineType            affine{};              ///< fixed index -> moving index, applied after the displacement
+  };
+
+  /** Settings of one resolution level. Sigmas are in voxels of the full-resolution images. */
+  struct Level
+  {
+    FactorsType shrinkFactors{ { 1, 1, 1 } };
+    ScalesType  fixedSigmas{ { 0, 0, 0 } };
+    ScalesType  movingSigmas{ { 0, 0, 0 } };
+    int         iterations{ 50 };
+  };
+
+  struct GreedyParameters
+  {
+    MetricEnum         metric{ MetricEnum::LocalNormalizedCrossCorrelation };
+    SizeType           radius{ { 3, 3, 3 } };
+    std::vector<Level> levels;
+    double             learningRate{ 0.25 };        ///< largest displacement of one iteration, voxels of the level
+    double             updateFieldVariance{ 1.0 };  ///< Gaussian of the gradient, voxels^2 of the level
+    double             totalFieldVariance{ 0.25 };  ///< Gaussian of the displacement, voxels^2 of the level
+    double             convergenceThreshold{ 1e-6 };
+    unsigned int       convergenceWindowSize{ 10 };
+    double             beta1{ 0.9 };
+    double             beta2{ 0.99 };
+    double             epsilon{ 1e-3 };
+    double             minimumJacobian{ 0.1 };      ///< the folding guard's threshold; 0 or less: no guard
+    double             varianceFloor{ 1e-5 };       ///< of LNCC, images being scaled to [0, 1]
+    bool               computeInverse{ true };
+  };
+
+  /** State after an iteration, for observers. `iteration` counts from 1 within the level. */
+  struct Progress
+  {
+    unsigned int level{ 0 };
+    unsigned int iteration{ 0 };
+    unsigned int iterationsOfLevel{ 0 };
+    double       metricValue{ 0.0 };
+    double       convergenceValue{ 0.0 };
+    bool         startsLevel{ false }; ///< called before the first iteration of a level; the values are not set
+  };
+  /** Returns false to cancel. */
+  using ProgressCallback = std::function<bool(const Progress &)>;
+
+  struct LevelReport
+  {
+    SizeType            size{ { 1, 1, 1 } };
+    std::vector<double> metricValues; ///< one per iteration, before that iteration's step
+    double              seconds{ 0.0 };
+    bool                converged{ false };
+  };
+
+  struct Result
+  {
+    std::vector<float>       displacement;        ///< interleaved, fixed grid, fixed voxels
+    std::vector<float>       inverseDisplacement; ///< likewise, if computeInverse
+    double                   inverseMeanResidual{ 0.0 };
+    double                   inverseMaximumResidual{ 0.0 };
+    double                   minimumJacobian{ 1.0 }; ///< of x + displacement, over the fixed grid
+    std::size_t              foldedVoxels{ 0 };
+    double                   initialMetricValue{ 0.0 }; ///< at full resolution, before the first step
+    double                   finalMetricValue{ 0.0 };   ///< at full resolution, of the result
+    std::vector<LevelReport> levels;
+    std::string              device;
+    std::string              deviceDescription;
+    std::size_t              peakDeviceBytes{ 0 };
+    double                   seconds{ 0.0 };        ///< images resident on the device to final field
+    double                   transferSeconds{ 0.0 }; ///< host to device and back
+    bool                     cancelled{ false };
+  };
+
+  /** Greedy diffeomorphic registration: finds u so that moving(A (x + u(x))) matches fixed(x). */
+  static Result
+  RegisterGreedy(const std::string &      device,
+                 const Problem &          problem,
+                 const GreedyParameters & parameters,
+                 const ProgressCallback & progress = ProgressCallback());
+
+  enum class InterpolationEnum : unsigned char
+  {
+    NearestNeighbor,
+    Linear,
+    CubicBSpline
+  };
+
+  /** output(x) = image(A x + B u(x)), `outsideValue` outside the image (ITK's half-voxel rim counts as inside).
+   * `displacement` is interleaved on the output grid or null; `output` holds the output grid. */
+  static void
+  Warp(const std::string & device,
+       const float *       image,
+       const SizeType &    imageSize,
+       const AffineType &  affine,
+       const MatrixType &  displacementMatrix,
+       const float *       displacement,
+       InterpolationEnum   interpolation,
+       float               outsideValue,
+       const SizeType &    outputSize,
+       float *             output);
+
+  /** det(1 + toIndex du/dx) on the field's grid; `toIndex` turns the stored vectors into voxels. */
+  static void
+  JacobianDeterminant(const std::string & device,
+                      const float *       displacement,
+                      const SizeType &    size,
+                      const MatrixType &  toIndex,
+                      float *             output);
+
+  /** Inverse of a displacement field in voxels; returns mean and maximum of |v + u o (1 + v)|. */
+  static std::array<double, 2>
+  Invert(const std::string & device,
+         const float *       displacement,
+         const SizeType &    size,
+         int                 maximumIterations,
+         double              meanTolerance,
+         double              maximumTolerance,
+         float *             inverse);
+
+  /** output(x) = inner(x) + outer(x + inner(x)), outer = 0 outside the grid. */
+  static void
+  Compose(const std::string & device,
+          const float *       outer,
+          const float *       inner,
+          const SizeType &    size,
+          float *             output);
+};
+} // namespace itk
+
+#endif

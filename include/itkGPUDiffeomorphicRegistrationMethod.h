@@ -1,0 +1,139 @@
+/*=========================================================================
+ *
+ *  Copyright NumFOCUS
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         http://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkGPUDiffeomorphicRegistrationMethod_h
+#define itkGPUDiffeomorphicRegistrationMethod_h
+
+#include "itkGPUDiffeomorphicEngine.h"
+#include "itkGPUGreedyDiffeomorphicSolver.h"
+#include "itkSyNImageRegistrationMethod.h"
+
+namespace itk
+{
+/** \class GPUDiffeomorphicRegistrationMethod
+ * \brief Diffeomorphic registration on the GPU, or on the CPU where there is none, behind ITK's v4 interface.
+ *
+ * A SyNImageRegistrationMethod whose whole GenerateData runs on a device. Finds the displacement field u of the fixed
+ * grid that minimises the metric between fixed(x) and moving(T(x + u(x))), T being the moving initial transform; u is
+ * the output transform (ITK's convention: physical vectors, fixed to moving), with its inverse.
+ *
+ * Setters keep the meaning they have in the superclass: LearningRate is the largest displacement of an iteration in
+ * voxels of the level, the Gaussian variances are in voxels of the level, shrink factors and smoothing sigmas are per
+ * level, convergence is the window slope of the metric. Metrics that run on the device:
+ * ANTSNeighborhoodCorrelationImageToImageMetricv4 (the default, radius 3; with the exact gradient) and
+ * MeanSquaresImageToImageMetricv4, masks included. The moving initial transform must be linear (or a composite of
+ * linear transforms). Whatever is not covered (another metric, several metrics, a fixed initial transform, restored
+ * middle transforms, an initial displacement) runs in the superclass on the CPU, with one warning that says why.
+ *
+ * Images are scaled to [0, 1] between their extreme values for the device; NaN or infinite voxels are an exception.
+ *
+ * \ingroup GPUDiffeomorphicRegistration
+ */
+template <typename TFixedImage,
+          typename TMovingImage,
+          typename TOutputTransform = DisplacementFieldTransform<double, TFixedImage::ImageDimension>,
+          typename TVirtualImage = TFixedImage,
+          typename TPointSet = PointSet<unsigned int, TFixedImage::ImageDimension>>
+class ITK_TEMPLATE_EXPORT GPUDiffeomorphicRegistrationMethod
+  : public SyNImageRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(GPUDiffeomorphicRegistrationMethod);
+
+  using Self = GPUDiffeomorphicRegistrationMethod;
+  using Superclass = SyNImageRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+
+  itkNewMacro(Self);
+  itkTypeMacro(GPUDiffeomorphicRegistrationMethod, SyNImageRegistrationMethod);
+
+  static constexpr unsigned int ImageDimension = TFixedImage::ImageDimension;
+
+  using FixedImageType = TFixedImage;
+  using MovingImageType = TMovingImage;
+  using OutputTransformType = TOutputTransform;
+  using DisplacementFieldType = typename OutputTransformType::DisplacementFieldType;
+  using SolverType = GPUGreedyDiffeomorphicSolver;
+  using ResultType = GPUDiffeomorphicEngine::Result;
+
+  /** "auto" (default: a GPU if one works, else the CPU), "cpu", "cuda" or "cuda:N". */
+  itkSetStringMacro(Device);
+  itkGetStringMacro(Device);
+
+  /** The device of the last run, "cpu" or "cuda:N"; empty before, and if the superclass ran. */
+  std::string
+  GetDeviceName() const
+  {
+    return m_Result.device;
+  }
+
+  /** The solver and its parameters. */
+  itkSetObjectMacro(Solver, SolverType);
+  itkGetModifiableObjectMacro(Solver, SolverType);
+
+  /** Also compute the inverse field. Default on. */
+  itkSetMacro(ComputeInverse, bool);
+  itkGetConstMacro(ComputeInverse, bool);
+  itkBooleanMacro(ComputeInverse);
+
+  /** Numbers of the last run: metric per iteration and level, Jacobian range, memory, times. Its fields are empty:
+   * they are in the output transform. */
+  const ResultType &
+  GetResult() const
+  {
+    return m_Result;
+  }
+
+  /** Smallest Jacobian determinant of the last result's map x + u(x). */
+  double
+  GetMinimumJacobianDeterminant() const
+  {
+    return m_Result.minimumJacobian;
+  }
+
+protected:
+  GPUDiffeomorphicRegistrationMethod();
+  ~GPUDiffeomorphicRegistrationMethod() override = default;
+
+  void
+  GenerateData() override;
+
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
+  /** Why this set-up does not run on the device; empty if it does. */
+  virtual std::string
+  DescribeUncoveredCase() const;
+
+private:
+  void
+  GenerateDataOnDevice();
+
+  std::string         m_Device{ "auto" };
+  SolverType::Pointer m_Solver;
+  bool                m_ComputeInverse{ true };
+  bool                m_Warned{ false };
+  ResultType          m_Result;
+};
+} // namespace itk
+
+#ifndef ITK_MANUAL_INSTANTIATION
+#  include "itkGPUDiffeomorphicRegistrationMethod.hxx"
+#endif
+
+#endif

@@ -1,0 +1,91 @@
+/*=========================================================================
+ *
+ *  Copyright NumFOCUS
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         http://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkGPUGreedyDiffeomorphicSolver_h
+#define itkGPUGreedyDiffeomorphicSolver_h
+
+#include "GPUDiffeomorphicRegistrationExport.h"
+
+#include "itkObject.h"
+#include "itkObjectFactory.h"
+
+namespace itk
+{
+/** \class GPUGreedyDiffeomorphicSolver
+ * \brief Parameters of the greedy solver: Adam on the displacement with compositive updates.
+ *
+ * Each iteration smooths the metric's gradient g with a Gaussian, takes Adam's direction d from it, limits it so that no
+ * voxel moves by more than the learning rate, composes, \f$ u \leftarrow \delta + u \circ (1 + \delta) \f$ with
+ * \f$ \delta = \eta d / \max(1, \max \|d\|) \f$, smooths the total field, and relaxes it where the Jacobian
+ * determinant falls below MinimumJacobian, so that the map stays invertible.
+ *
+ * Number of iterations, learning rate, variances and convergence rule are those of the registration method
+ * (SyNImageRegistrationMethod's setters); what only this solver has is here.
+ *
+ * Jena, Chaudhari, Gee: FireANTs: Adaptive Riemannian optimization for multi-scale diffeomorphic matching, 2024.
+ *
+ * \ingroup GPUDiffeomorphicRegistration
+ */
+class GPUDiffeomorphicRegistration_EXPORT GPUGreedyDiffeomorphicSolver : public Object
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(GPUGreedyDiffeomorphicSolver);
+
+  using Self = GPUGreedyDiffeomorphicSolver;
+  using Superclass = Object;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+
+  itkNewMacro(Self);
+  itkTypeMacro(GPUGreedyDiffeomorphicSolver, Object);
+
+  /** Decay of Adam's first moment, in [0, 1). Default 0.9. */
+  itkSetMacro(Beta1, double);
+  itkGetConstMacro(Beta1, double);
+
+  /** Decay of Adam's second moment, in [0, 1). Default 0.99. */
+  itkSetMacro(Beta2, double);
+  itkGetConstMacro(Beta2, double);
+
+  /** Added to the root of the second moment: gradients well below it (per voxel, images scaled to [0, 1]) move little. */
+  itkSetMacro(Epsilon, double);
+  itkGetConstMacro(Epsilon, double);
+
+  /** Where the Jacobian determinant of the map would fall below this, the field is relaxed. 0 or less: no guard. */
+  itkSetMacro(MinimumJacobian, double);
+  itkGetConstMacro(MinimumJacobian, double);
+
+  /** Floor of the product of the two window variances in LNCC, images scaled to [0, 1]. Default 1e-5. */
+  itkSetMacro(VarianceFloor, double);
+  itkGetConstMacro(VarianceFloor, double);
+
+protected:
+  GPUGreedyDiffeomorphicSolver() = default;
+  ~GPUGreedyDiffeomorphicSolver() override = default;
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
+private:
+  double m_Beta1{ 0.9 };
+  double m_Beta2{ 0.99 };
+  double m_Epsilon{ 1e-3 };
+  double m_MinimumJacobian{ 0.1 };
+  double m_VarianceFloor{ 1e-5 };
+};
+} // namespace itk
+
+#endif

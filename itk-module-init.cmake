@@ -1,0 +1,15 @@
+# Run by ITK's top-level CMakeLists.txt when the module is built inside ITK, and by
+# this module's own CMakeLists.txt otherwise.
+option(GPUDiffeomorphicRegistration_USE_CUDA "Build the CUDA backend when a CUDA compiler is found" ON)
+option(GPUDiffeomorphicRegistration_WARNINGS_AS_ERRORS "Treat warnings in this module's own code as errors" OFF)
+if(GPUDiffeomorphicRegistration_USE_CUDA)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90 CACHE STRING "CUDA architectures")
+  endif()
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+  endif()
+endif()

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineJacobianMath_h
+#define itkEngineJacobianMath_h
+
+#include "Affine.h"
+
+#include "../Core/Lattice.h"
+
+namespace itk
+{
+namespace engine
+{
+ITK_ENGINE_HOST_DEVICE float
+Determinant(const float (&j)[3][3])
+{
+  return j[0][0] * (j[1][1] * j[2][2] - j[1][2] * j[2][1]) - j[0][1] * (j[1][0] * j[2][2] - j[1][2] * j[2][0]) +
+         j[0][2] * (j[1][0] * j[2][1] - j[1][1] * j[2][0]);
+}
+
+/** det(1 + toIndex du/dx) at a grid point: central differences, the missing neighbour at a border replaced by the
+ * point itself (zero flux, as ITK's DisplacementFieldJacobianDeterminantFilter). */
+ITK_ENGINE_HOST_DEVICE float
+JacobianDeterminantAt(const float *   u,
+                      const Lattice & lattice,
+                      const Matrix3 & toIndex,
+                      int             x,
+                      int             y,
+                      int             z)
+{
+  const std::int64_t plane = lattice.NumberOfVoxels();
+  const int          p[3] = { x, y, z };
+  const std::int64_t stride[3] = { 1,
+                                   lattice.own.size[0],
+                                   static_cast<std::int64_t>(lattice.own.size[0]) * lattice.own.size[1] };
+  const std::int64_t offset = lattice.Offset(x, y, z);
+  float              j[3][3];
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    const std::int64_t next = offset + (p[axis] + 1 < lattice.own.size[axis] ? stride[axis] : 0);
+    const std::int64_t previous = offset - (p[axis] > 0 ? stride[axis] : 0);
+    float              difference[3];
+    float              column[3];
+    for (int c = 0; c < 3; ++c)
+    {
+      difference[c] = 0.5f * (u[next + c * plane] - u[previous + c * plane]);
+    }
+    toIndex.Multiply(difference, column);
+    for (int c = 0; c < 3; ++c)
+    {
+      j[c][axis] = column[c] + (c == axis ? 1.0f : 0.0f);
+    }
+  }
+  return Determinant(j);
+}
+} // namespace engine
+} // namespace itk
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineAdamUpdate_h
+#define itkEngineAdamUpdate_h
+
+#include "../Core/Dispatch.h"
+#include "../Math/Adam.h"
+
+namespace itk
+{
+namespace engine
+{
+/** One step of Adam on a displacement field, without applying it.
+ *
+ * first <- beta1 first + (1 - beta1) g; second <- beta2 second + (1 - beta2) |g|^2;
+ * direction = -(first correction1) / (sqrt(second correction2) + epsilon), written over `gradient`.
+ * The second moment is one number per voxel, of the gradient's length: the step keeps the gradient's direction.
+ *
+ * \param gradient g, 3 components; overwritten with the direction (a descent direction, voxels).
+ * \param first 3 components, \param second 1 component: the state, 0 before the first step.
+ * \param norms 2 doubles of device memory: sum and maximum of |direction| (see Norms).
+ * Kingma, Ba: Adam, ICLR 2015; Jena et al.: FireANTs, 2024, for its use with compositive updates. Deterministic. */
+ITK_ENGINE_DECLARE(void AdamUpdate(const Device &   device,
+                                   const AdamStep & step,
+                                   const Field &    gradient,
+                                   const Field &    first,
+                                   const Field &    second,
+                                   double *         norms))
+
+void
+AdamUpdate(const Device &   device,
+           const AdamStep & step,
+           const Field &    gradient,
+           const Field &    first,
+           const Field &    second,
+           double *         norms);
+} // namespace engine
+} // namespace itk
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineInvert_h
+#define itkEngineInvert_h
+
+#include "Compose.h"
+#include "Reductions.h"
+
+namespace itk
+{
+namespace engine
+{
+struct InvertParameters
+{
+  int     maximumIterations = 20;
+  double  meanTolerance = 0.001;  ///< voxels
+  double  maximumTolerance = 0.1; ///< voxels
+  Outside outside = Outside::Value;
+  bool    useInitialEstimate = false; ///< start from the contents of `inverse` instead of 0
+};
+
+struct InvertResult
+{
+  int    iterations = 0;
+  double meanResidual = 0.0;    ///< voxels, of the returned field
+  double maximumResidual = 0.0; ///< voxels, of the returned field
+};
+
+/** Inverse displacement v of u, (1 + u) o (1 + v) = 1, by the relaxed fixed point of ITK's
+ * InvertDisplacementFieldImageFilter: e = v + u o (1 + v); v <- v - s clip(e), where clip bounds |e| by s max |e| and
+ * s = 0.75 in the first iteration and 0.5 after. Ends when the mean or the maximum of |e| is within its tolerance
+ * (ITK's rule) or after maximumIterations. Borders are not set to zero.
+ *
+ * Chen et al.: A simple fixed-point approach to invert a deformation field, Medical Physics 35 (2008).
+ * \param workspace a field like `inverse`. \param scalars 2 doubles of device memory.
+ * Reads two numbers back per iteration. Deterministic. */
+InvertResult
+Invert(const Device &           device,
+       const InvertParameters & parameters,
+       const ConstField &       displacement,
+       const Field &            inverse,
+       const Field &            workspace,
+       double *                 scalars);
+
+/** One relaxed step of the above: v <- v - step clip(e, step norms[1]), `norms` in device memory (see Norms). */
+ITK_ENGINE_DECLARE(
+  void InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse))
+} // namespace engine
+} // namespace itk
+
+#endif

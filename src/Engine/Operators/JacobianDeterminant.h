@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineJacobianDeterminant_h
+#define itkEngineJacobianDeterminant_h
+
+#include "../Core/Dispatch.h"
+#include "../Math/Affine.h"
+
+namespace itk
+{
+namespace engine
+{
+/** Determinant of the Jacobian of x -> x + T u(x): det(1 + T du/dx), derivatives along the grid's axes.
+ *
+ * \param toIndex T: the identity for displacements in voxels; the inverse of direction times spacing for physical
+ *                displacements, which gives the determinant of the physical map, oblique grids included.
+ * \param output  scalar field, or absent when only the minimum is wanted.
+ * \param minimum optional, 2 doubles of device memory: the smallest determinant, and the number of voxels where it is
+ *                <= 0 (or not a number).
+ * Central differences; at a border the missing neighbour is replaced by the point itself, as in ITK's
+ * DisplacementFieldJacobianDeterminantFilter. An axis of one voxel counts as identity. Deterministic. */
+ITK_ENGINE_DECLARE(void JacobianDeterminant(const Device &     device,
+                                            const Matrix3 &    toIndex,
+                                            const ConstField & displacement,
+                                            const Field &      output,
+                                            double *           minimum))
+
+void
+JacobianDeterminant(const Device &     device,
+                    const Matrix3 &    toIndex,
+                    const ConstField & displacement,
+                    const Field &      output,
+                    double *           minimum = nullptr);
+
+/** One pass of the folding guard: where the determinant of x + u(x) is below `threshold`, u is replaced at that voxel
+ * and its 26 neighbours by the mean of u over the 3x3x3 neighbourhood (clamped at borders). Elsewhere u is untouched,
+ * bit for bit. Repeated passes contract towards a locally affine map, whose determinant is positive.
+ *
+ * \param count 1 double of device memory: voxels below the threshold (or not a number) before the pass; a pass with
+ *              none changes nothing and costs one read of u.
+ * \param flags workspace: one byte per voxel. \param workspace a field like u.
+ * Deterministic. */
+ITK_ENGINE_DECLARE(void RelaxFolds(const Device & device,
+                                   float          threshold,
+                                   const Field &  displacement,
+                                   double *       count,
+                                   const Mask &   flags,
+                                   const Field &  workspace))
+
+void
+RelaxFolds(const Device & device,
+           float          threshold,
+           const Field &  displacement,
+           double *       count,
+           const Mask &   flags,
+           const Field &  workspace);
+} // namespace engine
+} // namespace itk
+
+#endif

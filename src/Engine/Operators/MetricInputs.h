@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineMetricInputs_h
+#define itkEngineMetricInputs_h
+
+#include "Resample.h"
+
+namespace itk
+{
+namespace engine
+{
+/** What an image metric compares at a displacement u: F(x) with M(A x + B u(x)). */
+struct MetricInputs
+{
+  ConstField         fixed;        ///< F, scalar; its lattice is the domain
+  ConstField         moving;       ///< M, scalar, on its own lattice
+  ConstField         displacement; ///< u, 3 components on the domain, voxels; absent: 0
+  ResampleParameters sampling;     ///< A, B; Linear
+  ConstMask          fixedMask;    ///< optional, on the domain
+  ConstMask          movingMask;   ///< optional, on the moving lattice
+  /** Leave out the points that map outside the moving image (as ITK does). Implied by movingMask. */
+  bool ignoreOutside = false;
+
+  bool
+  HasValidity() const
+  {
+    return fixedMask.data != nullptr || movingMask.data != nullptr || ignoreOutside;
+  }
+};
+
+/** Samples the moving image into `warped` and, if inputs.HasValidity(), writes to `valid` 1 where the point counts:
+ * inside both masks and, when outside points are ignored, inside the moving image. */
+void
+WarpMovingImage(const Device & device, const MetricInputs & inputs, const Field & warped, const Mask & valid);
+
+/** valid <- valid and mask, byte by byte, as 0 or 1. */
+ITK_ENGINE_DECLARE(void IntersectMasks(const Device & device, const ConstMask & mask, const Mask & valid))
+} // namespace engine
+} // namespace itk
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineReductions_h
+#define itkEngineReductions_h
+
+#include "../Core/Dispatch.h"
+
+namespace itk
+{
+namespace engine
+{
+// All reductions: float64 accumulation in an order that depends on the size alone, so the same input gives the same
+// bits on the same device. Results are written to device memory; nothing waits. NaN values give NaN (Sum, norms) and
+// NaN bounds (MinimumMaximum).
+
+/** result[0] = sum of all values of all components. */
+ITK_ENGINE_DECLARE(void Sum(const Device & device, const ConstField & field, double * result))
+
+/** result[0] = sum over the voxels, result[1] = maximum over the voxels, of the Euclidean norm across components. */
+ITK_ENGINE_DECLARE(void Norms(const Device & device, const ConstField & field, double * result))
+
+/** result[0] = smallest, result[1] = largest value. */
+ITK_ENGINE_DECLARE(void MinimumMaximum(const Device & device, const ConstField & field, double * result))
+
+void
+Sum(const Device & device, const ConstField & field, double * result);
+void
+Norms(const Device & device, const ConstField & field, double * result);
+void
+MinimumMaximum(const Device & device, const ConstField & field, double * result);
+} // namespace engine
+} // namespace itk
+
+#endif
