@@ -20,6 +20,9 @@
 
 #include "itkGPUDiffeomorphicEngine.h"
 #include "itkGPUGreedyDiffeomorphicSolver.h"
+#include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
+#include "itkAffineTransform.h"
+#include "itkMeanSquaresImageToImageMetricv4.h"
 #include "itkSyNImageRegistrationMethod.h"
 
 namespace itk
@@ -39,7 +42,8 @@ namespace itk
  * linear transforms). Whatever is not covered (another metric, several metrics, a fixed initial transform, restored
  * middle transforms, an initial displacement) runs in the superclass on the CPU, with one warning that says why.
  *
- * Images are scaled to [0, 1] between their extreme values for the device; NaN or infinite voxels are an exception.
+ * For the device images are scaled to [0, 1] between their 0.1 % and 99.9 % quantiles (inside the masks); a constant
+ * image and NaN or infinite voxels are exceptions.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -121,8 +125,34 @@ protected:
   DescribeUncoveredCase() const;
 
 private:
+  using CorrelationMetricType = ANTSNeighborhoodCorrelationImageToImageMetricv4<FixedImageType,
+                                                                                MovingImageType,
+                                                                                TVirtualImage,
+                                                                                typename Superclass::RealType>;
+  using MeanSquaresMetricType = MeanSquaresImageToImageMetricv4<FixedImageType,
+                                                                MovingImageType,
+                                                                TVirtualImage,
+                                                                typename Superclass::RealType>;
+  using DoubleTransformType = AffineTransform<double, ImageDimension>;
+
   void
   GenerateDataOnDevice();
+
+  GPUDiffeomorphicEngine::GreedyParameters
+  MakeParameters() const;
+
+  /** One byte per buffered voxel of the image, or null without a mask. */
+  template <typename TImage, typename TMask>
+  static const unsigned char *
+  MakeMask(const TImage * image, const TMask * mask, std::vector<unsigned char> & storage);
+
+  /** A linear transform of another precision in double. */
+  static typename DoubleTransformType::Pointer
+  MakeDoubleTransform(const typename Superclass::InitialTransformType * transform);
+
+  /** The field of physical vectors on the fixed grid; empties `vectors`. */
+  typename DisplacementFieldType::Pointer
+  MakeField(std::vector<float> & vectors) const;
 
   std::string         m_Device{ "auto" };
   SolverType::Pointer m_Solver;

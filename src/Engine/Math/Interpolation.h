@@ -18,26 +18,19 @@ struct AxisPosition
   float fraction;
 };
 
-/** Grid point `index` displaced by `d` voxels. Displacements beyond 1e9 voxels and NaN land far outside. */
+/** Grid point `index` displaced by `d` voxels. Displacements beyond 1e9 voxels and NaN land far outside.
+ * Free of branches, so that the compiler can put eight or sixteen voxels into one SIMD register. */
 ITK_ENGINE_HOST_DEVICE AxisPosition
 LocateOnAxis(int index, float d)
 {
-  const float whole = floorf(d);
+  float whole = floorf(d);
+  whole = whole > -1e9f ? whole : -1e9f;
+  whole = whole < 1e9f ? whole : 1e9f;
+  const float  fraction = d - whole;
   AxisPosition position;
-  if (!(whole > -1e9f && whole < 1e9f))
-  {
-    position.cell = -2000000000;
-    position.fraction = 0.0f;
-    return position;
-  }
   position.cell = index + static_cast<int>(whole);
-  position.fraction = d - whole;
-  // d = -1e-9 rounds to fraction 1
-  if (position.fraction >= 1.0f)
-  {
-    position.fraction = 0.0f;
-    position.cell += 1;
-  }
+  // also turns the NaN and infinity of a displacement that is neither into a number
+  position.fraction = fraction >= 0.0f && fraction <= 1.0f ? fraction : 0.0f;
   return position;
 }
 
@@ -50,38 +43,26 @@ IsInsideAxis(const AxisPosition & p, int size)
   return aboveLow && belowHigh;
 }
 
-/** The two neighbours and the weight of the upper one, positions outside clamped to the nearest edge.
- * `moves` is 1 where the value depends on the position and 0 where it is clamped: the factor of the derivative. */
+/** The two neighbours and the weight of the upper one, both clamped to the axis: outside they coincide, so the value is
+ * the edge's and the derivative is 0 without further ado. */
 struct LinearAxis
 {
   int   lower;
   int   upper;
   float weight;
-  float moves;
 };
+
+ITK_ENGINE_HOST_DEVICE int
+ClampIndex(int index, int size)
+{
+  index = index > 0 ? index : 0;
+  return index < size - 1 ? index : size - 1;
+}
 
 ITK_ENGINE_HOST_DEVICE LinearAxis
 ClampLinearAxis(const AxisPosition & p, int size)
 {
-  LinearAxis axis;
-  if (p.cell < 0)
-  {
-    axis.lower = axis.upper = 0;
-    axis.weight = axis.moves = 0.0f;
-  }
-  else if (p.cell >= size - 1)
-  {
-    axis.lower = axis.upper = size - 1;
-    axis.weight = axis.moves = 0.0f;
-  }
-  else
-  {
-    axis.lower = p.cell;
-    axis.upper = p.cell + 1;
-    axis.weight = p.fraction;
-    axis.moves = 1.0f;
-  }
-  return axis;
+  return LinearAxis{ ClampIndex(p.cell, size), ClampIndex(p.cell + 1, size), p.fraction };
 }
 
 ITK_ENGINE_HOST_DEVICE float
@@ -131,13 +112,13 @@ LinearGradient(const LinearCorners & c,
                const LinearAxis &    z,
                float (&gradient)[3])
 {
-  gradient[0] = x.moves * Mix(Mix(c.v[1] - c.v[0], c.v[3] - c.v[2], y.weight),
+  gradient[0] = Mix(Mix(c.v[1] - c.v[0], c.v[3] - c.v[2], y.weight),
                               Mix(c.v[5] - c.v[4], c.v[7] - c.v[6], y.weight),
                               z.weight);
-  gradient[1] = y.moves * Mix(Mix(c.v[2] - c.v[0], c.v[3] - c.v[1], x.weight),
+  gradient[1] = Mix(Mix(c.v[2] - c.v[0], c.v[3] - c.v[1], x.weight),
                               Mix(c.v[6] - c.v[4], c.v[7] - c.v[5], x.weight),
                               z.weight);
-  gradient[2] = z.moves * Mix(Mix(c.v[4] - c.v[0], c.v[5] - c.v[1], x.weight),
+  gradient[2] = Mix(Mix(c.v[4] - c.v[0], c.v[5] - c.v[1], x.weight),
                               Mix(c.v[6] - c.v[2], c.v[7] - c.v[3], x.weight),
                               y.weight);
 }

@@ -17,7 +17,7 @@ struct MetricInputs
   ResampleParameters sampling;     ///< A, B; Linear
   ConstMask          fixedMask;    ///< optional, on the domain
   ConstMask          movingMask;   ///< optional, on the moving lattice
-  /** Leave out the points that map outside the moving image (as ITK does). Implied by movingMask. */
+  /** Leave out the points that map outside the moving image (as ITK does). Implied by either mask. */
   bool ignoreOutside = false;
 
   bool
@@ -28,7 +28,7 @@ struct MetricInputs
 };
 
 /** Samples the moving image into `warped` and, if inputs.HasValidity(), writes to `valid` 1 where the point counts:
- * inside both masks and, when outside points are ignored, inside the moving image. */
+ * inside both masks and inside the moving image. */
 void
 WarpMovingImage(const Device & device, const MetricInputs & inputs, const Field & warped, const Mask & valid);
 

@@ -1,0 +1,244 @@
+/*=========================================================================
+ *
+ *  Copyright NumFOCUS
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         http://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkGPUDiffeomorphicGeometry_h
+#define itkGPUDiffeomorphicGeometry_h
+
+#include "itkGPUDiffeomorphicEngine.h"
+
+#include "itkImageBase.h"
+#include "itkImageRegionConstIterator.h"
+#include "itkMath.h"
+#include "itkTransform.h"
+
+#include <type_traits>
+#include <vector>
+
+namespace itk
+{
+/** Translation between physical and index space at the border of the engine. Grids are those of the buffered regions;
+ * the first buffered voxel has index 0. 2D grids get a third axis of one voxel.
+ *
+ * \ingroup GPUDiffeomorphicRegistration
+ */
+namespace GPUDiffeomorphicGeometry
+{
+using EngineType = GPUDiffeomorphicEngine;
+
+template <unsigned int VDimension>
+EngineType::SizeType
+GetSize(const ImageBase<VDimension> * image)
+{
+  EngineType::SizeType size{ { 1, 1, 1 } };
+  for (unsigned int d = 0; d < VDimension; ++d)
+  {
+    const auto n = image->GetBufferedRegion().GetSize(d);
+    if (n > 32767u)
+    {
+      itkGenericExceptionMacro(<< "an image of " << n << " voxels along axis " << d << " is larger than 32767");
+    }
+    size[d] = static_cast<int>(n);
+  }
+  return size;
+}
+
+/** True if both images have the same buffered region, and their voxels the same places within a millionth of a voxel. */
+template <unsigned int VDimension>
+bool
+HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
+{
+  if (a->GetBufferedRegion() != b->GetBufferedRegion())
+  {
+    return false;
+  }
+  constexpr double tolerance = 1e-6;
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    if (Math::abs(a->GetOrigin()[i] - b->GetOrigin()[i]) > tolerance * a->GetSpacing()[i] ||
+        Math::abs(a->GetSpacing()[i] - b->GetSpacing()[i]) > tolerance * a->GetSpacing()[i])
+    {
+      return false;
+    }
+    for (unsigned int j = 0; j < VDimension; ++j)
+    {
+      if (Math::abs(a->GetDirection()(i, j) - b->GetDirection()(i, j)) > tolerance)
+      {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+/** Direction times spacing: index differences to physical vectors. */
+template <unsigned int VDimension>
+EngineType::MatrixType
+GetIndexToPhysicalMatrix(const ImageBase<VDimension> * image)
+{
+  EngineType::MatrixType matrix{ { { { 1, 0, 0 } }, { { 0, 1, 0 } }, { { 0, 0, 1 } } } };
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    for (unsigned int j = 0; j < VDimension; ++j)
+    {
+      matrix[i][j] = image->GetDirection()(i, j) * image->GetSpacing()[j];
+    }
+  }
+  return matrix;
+}
+
+template <unsigned int VDimension>
+EngineType::MatrixType
+GetPhysicalToIndexMatrix(const ImageBase<VDimension> * image)
+{
+  EngineType::MatrixType matrix{ { { { 1, 0, 0 } }, { { 0, 1, 0 } }, { { 0, 0, 1 } } } };
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    for (unsigned int j = 0; j < VDimension; ++j)
+    {
+      matrix[i][j] = image->GetInverseDirection()(i, j) / image->GetSpacing()[i];
+    }
+  }
+  return matrix;
+}
+
+/** Index of `from` -> physical point -> `transform` (a linear one, or null) -> index of `to`. */
+template <unsigned int VDimension>
+EngineType::AffineType
+GetIndexToIndexMap(const ImageBase<VDimension> *                     from,
+                   const Transform<double, VDimension, VDimension> * transform,
+                   const ImageBase<VDimension> *                     to)
+{
+  using PointType = Point<double, VDimension>;
+  // Steps much longer than a voxel, so that the differences of points keep their digits.
+  constexpr double step = 1024.0;
+  const auto       map = [&](int axis) {
+    ContinuousIndex<double, VDimension> index(from->GetBufferedRegion().GetIndex());
+    if (axis >= 0)
+    {
+      index[axis] += step;
+    }
+    PointType point;
+    from->TransformContinuousIndexToPhysicalPoint(index, point);
+    if (transform)
+    {
+      point = transform->TransformPoint(point);
+    }
+    ContinuousIndex<double, VDimension> result;
+    // the answer of the function is whether the point is inside, which does not matter here
+    static_cast<void>(to->TransformPhysicalPointToContinuousIndex(point, result));
+    for (unsigned int d = 0; d < VDimension; ++d)
+    {
+      result[d] -= static_cast<double>(to->GetBufferedRegion().GetIndex(d));
+    }
+    return result;
+  };
+  EngineType::AffineType affine = EngineType::IdentityAffine();
+  const auto             origin = map(-1);
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    affine[i][3] = origin[i];
+  }
+  for (unsigned int j = 0; j < VDimension; ++j)
+  {
+    const auto end = map(static_cast<int>(j));
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      // Exact zeros and ones stay what they are: rounding at 1e-13 is no shear.
+      const double value = (end[i] - origin[i]) / step;
+      const double whole = Math::Round<double>(value);
+      affine[i][j] = Math::abs(value - whole) < 1e-12 ? whole : value;
+    }
+  }
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    const double whole = Math::Round<double>(affine[i][3]);
+    affine[i][3] = Math::abs(affine[i][3] - whole) < 1e-9 ? whole : affine[i][3];
+  }
+  return affine;
+}
+
+/** The buffered voxels as float: the image's own memory when it is a float image, else `storage`. */
+template <typename TImage>
+const float *
+GetFloatBuffer(const TImage * image, std::vector<float> & storage)
+{
+  if constexpr (std::is_same<typename TImage::PixelType, float>::value)
+  {
+    return image->GetBufferPointer();
+  }
+  else
+  {
+    storage.resize(image->GetBufferedRegion().GetNumberOfPixels());
+    auto value = storage.begin();
+    for (ImageRegionConstIterator<TImage> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it, ++value)
+    {
+      *value = static_cast<float>(it.Get());
+    }
+    return storage.data();
+  }
+}
+
+/** Interleaved three-component vectors of the engine from a field of physical vectors, in voxels of the field's grid. */
+template <typename TField>
+std::vector<float>
+GetIndexVectors(const TField * field)
+{
+  constexpr unsigned int dimension = TField::ImageDimension;
+  const auto             matrix = GetPhysicalToIndexMatrix<dimension>(field);
+  std::vector<float>     vectors(3 * field->GetBufferedRegion().GetNumberOfPixels(), 0.0f);
+  auto                   vector = vectors.begin();
+  for (ImageRegionConstIterator<TField> it(field, field->GetBufferedRegion()); !it.IsAtEnd(); ++it, vector += 3)
+  {
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      double sum = 0.0;
+      for (unsigned int j = 0; j < dimension; ++j)
+      {
+        sum += matrix[i][j] * it.Get()[j];
+      }
+      vector[i] = static_cast<float>(sum);
+    }
+  }
+  return vectors;
+}
+
+/** The reverse: fills an allocated field with the physical vectors of the engine's. */
+template <typename TField>
+void
+SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
+{
+  constexpr unsigned int dimension = TField::ImageDimension;
+  using VectorType = typename TField::PixelType;
+  const auto         matrix = GetIndexToPhysicalMatrix<dimension>(field);
+  VectorType * const output = field->GetBufferPointer();
+  for (std::size_t voxel = 0; voxel < vectors.size() / 3; ++voxel)
+  {
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      double sum = 0.0;
+      for (unsigned int j = 0; j < dimension; ++j)
+      {
+        sum += matrix[i][j] * vectors[3 * voxel + j];
+      }
+      output[voxel][i] = static_cast<typename VectorType::ValueType>(sum);
+    }
+  }
+}
+} // namespace GPUDiffeomorphicGeometry
+} // namespace itk
+
+#endif

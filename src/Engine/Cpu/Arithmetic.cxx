@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../Operators/Arithmetic.h"
+
+#include "Parallel.h"
+
+namespace itk
+{
+namespace engine
+{
+namespace cpu
+{
+namespace
+{
+ITK_ENGINE_ROW void
+ScaleRow(float a, const float * x, float * output, std::int64_t count)
+{
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    output[i] = a * x[i];
+  }
+}
+
+ITK_ENGINE_ROW void
+CombineRows(float a, const float * x, float b, const float * y, float * output, std::int64_t count)
+{
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    output[i] = a * x[i] + b * y[i];
+  }
+}
+} // namespace
+
+void
+LinearCombination(const Device &, float a, const ConstField & x, float b, const ConstField & y, const Field & output)
+{
+  ParallelForPieces(output.NumberOfValues(), [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    if (y)
+    {
+      CombineRows(a, x.data + begin, b, y.data + begin, output.data + begin, end - begin);
+    }
+    else
+    {
+      ScaleRow(a, x.data + begin, output.data + begin, end - begin);
+    }
+  });
+}
+} // namespace cpu
+} // namespace engine
+} // namespace itk

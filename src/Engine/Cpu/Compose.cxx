@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Per voxel: 12 bytes of the inner field in, 12 out, and three times eight gathered corners that the cache mostly holds.
+#include "../Operators/Compose.h"
+
+#include "LinearSampling.h"
+#include "Parallel.h"
+
+namespace itk
+{
+namespace engine
+{
+namespace cpu
+{
+namespace
+{
+ITK_ENGINE_ROW void
+AddScaledRow(float scale, const float * inner, float * output, int count)
+{
+  for (int i = 0; i < count; ++i)
+  {
+    output[i] += scale * inner[i];
+  }
+}
+} // namespace
+
+void
+Compose(const Device &,
+        const ComposeParameters & parameters,
+        const ConstField &        outer,
+        const ConstField &        inner,
+        const Field &             output)
+{
+  const Lattice & domain = output.lattice;
+  float           scale = parameters.innerScale;
+  if (parameters.innerMaximum)
+  {
+    scale /= static_cast<float>(std::max(1.0, *parameters.innerMaximum));
+  }
+  RequireSamplingSize(outer.lattice);
+  const bool clamp = parameters.outside == Outside::Clamp;
+  const int  nx = domain.own.size[0];
+  ParallelFor(domain.own.size[2], [&](std::int64_t slice) {
+    const int     z = static_cast<int>(slice);
+    SamplingBlock block;
+    float         values[SamplingBlock::Capacity];
+    for (int y = 0; y < domain.own.size[1]; ++y)
+    {
+      for (int x = 0; x < nx; x += SamplingBlock::Capacity)
+      {
+        const int          count = std::min(SamplingBlock::Capacity, nx - x);
+        const std::int64_t offset = domain.Offset(x, y, z);
+        const float *      u[3] = {};
+        for (int c = 0; inner && c < 3; ++c)
+        {
+          u[c] = inner.Component(c) + offset;
+        }
+        SetDisplacements(block, parameters.affine, nullptr, u, scale, x, y, z, count);
+        Locate(block, outer.lattice.own.size, x, y, z);
+        for (int c = 0; c < 3; ++c)
+        {
+          SampleValues(block, outer.Component(c), clamp, 0.0f, values);
+          if (parameters.addInner && inner)
+          {
+            AddScaledRow(scale, u[c], values, count);
+          }
+          // last, since the output may be the inner field
+          std::copy_n(values, count, output.Component(c) + offset);
+        }
+      }
+    }
+  });
+}
+} // namespace cpu
+} // namespace engine
+} // namespace itk

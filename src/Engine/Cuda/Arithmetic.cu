@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Floor per value: 8 bytes (12 with y), 1 or 2 flops.
+#include "../Operators/Arithmetic.h"
+
+#include "Launch.h"
+
+namespace itk
+{
+namespace engine
+{
+namespace cuda
+{
+namespace
+{
+/** Four values at a time where all pointers allow it. The output may be an input: no __restrict__. */
+template <bool vectorised, bool hasY>
+__global__ void
+__launch_bounds__(StreamThreads)
+  LinearCombinationKernel(float a, const float * x, float b, const float * y, float * output, std::int64_t count)
+{
+  const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
+  const std::int64_t quads = vectorised ? count / 4 : 0;
+  for (std::int64_t i = thread; i < quads; i += step)
+  {
+    float4 v = reinterpret_cast<const float4 *>(x)[i];
+    v = make_float4(a * v.x, a * v.y, a * v.z, a * v.w);
+    if (hasY)
+    {
+      const float4 w = reinterpret_cast<const float4 *>(y)[i];
+      v = make_float4(v.x + b * w.x, v.y + b * w.y, v.z + b * w.z, v.w + b * w.w);
+    }
+    reinterpret_cast<float4 *>(output)[i] = v;
+  }
+  for (std::int64_t i = 4 * quads + thread; i < count; i += step)
+  {
+    output[i] = hasY ? a * x[i] + b * y[i] : a * x[i];
+  }
+}
+
+bool
+IsVectorAligned(const float * pointer)
+{
+  return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(float4) == 0;
+}
+} // namespace
+
+void
+LinearCombination(const Device & device, float a, const ConstField & x, float b, const ConstField & y, const Field & output)
+{
+  const cudaStream_t stream = Enter(device);
+  const std::int64_t count = output.NumberOfValues();
+  const bool         vectorised = IsVectorAligned(x.data) && IsVectorAligned(y.data) && IsVectorAligned(output.data);
+  const auto kernel = vectorised ? (y ? LinearCombinationKernel<true, true> : LinearCombinationKernel<true, false>)
+                                 : (y ? LinearCombinationKernel<false, true> : LinearCombinationKernel<false, false>);
+  kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(a, x.data, b, y.data, output.data, count);
+  CheckLaunch(device, "LinearCombination");
+}
+} // namespace cuda
+} // namespace engine
+} // namespace itk

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks the arguments of the operators and sends each to its backend: the one place where both happen.
+#include "AdamUpdate.h"
+#include "Arithmetic.h"
+#include "Compose.h"
+#include "GaussianSmooth.h"
+#include "JacobianDeterminant.h"
+#include "Lncc.h"
+#include "MeanSquares.h"
+#include "Pyramid.h"
+#include "Reductions.h"
+#include "Resample.h"
+
+namespace itk
+{
+namespace engine
+{
+void
+Resample(const Device &             device,
+         const ResampleParameters & parameters,
+         const ConstField &         moving,
+         const ConstField &         displacement,
+         const Field &              output,
+         const Field &              gradient,
+         const ConstMask &          movingMask,
+         const Mask &               inside)
+{
+  const Lattice & domain = output ? output.lattice : (gradient ? gradient.lattice : inside.lattice);
+  if (!output && !gradient && !inside)
+  {
+    ThrowError("Resample: nothing to compute: output, gradient and inside are all absent");
+  }
+  RequireField(moving, moving.lattice, moving.components, "moving image");
+  if (displacement)
+  {
+    RequireField(displacement, domain, 3, "displacement");
+  }
+  if (output)
+  {
+    RequireField(output, domain, moving.components, "output");
+  }
+  if (gradient)
+  {
+    RequireField(gradient, domain, 3, "gradient");
+    if (moving.components != 1)
+    {
+      ThrowError("Resample: the gradient is for scalar images, the moving image has ", moving.components, " components");
+    }
+  }
+  if (movingMask)
+  {
+    RequireField(movingMask, moving.lattice, 1, "moving mask");
+  }
+  if (inside)
+  {
+    RequireField(inside, domain, 1, "inside");
+  }
+  ITK_ENGINE_DISPATCH(device,
+                      Resample(device, parameters, moving, displacement, output, gradient, movingMask, inside));
+}
+
+void
+BSplineCoefficients(const Device & device, const ConstField & image, const Field & coefficients)
+{
+  RequireField(image, image.lattice, image.components, "image");
+  RequireField(coefficients, image.lattice, image.components, "coefficients");
+  ITK_ENGINE_DISPATCH(device, BSplineCoefficients(device, image, coefficients));
+}
+
+void
+Compose(const Device &            device,
+        const ComposeParameters & parameters,
+        const ConstField &        outer,
+        const ConstField &        inner,
+        const Field &             output)
+{
+  RequireField(outer, outer.lattice, 3, "outer displacement");
+  RequireField(output, output.lattice, 3, "output");
+  if (inner)
+  {
+    RequireField(inner, output.lattice, 3, "inner displacement");
+  }
+  if (output.data == outer.data)
+  {
+    ThrowError("Compose: the output must not be the outer displacement");
+  }
+  ITK_ENGINE_DISPATCH(device, Compose(device, parameters, outer, inner, output));
+}
+
+void
+LinearCombination(const Device &     device,
+                  float              a,
+                  const ConstField & x,
+                  float              b,
+                  const ConstField & y,
+                  const Field &      output)
+{
+  RequireField(x, output.lattice, output.components, "x");
+  if (y)
+  {
+    RequireField(y, output.lattice, output.components, "y");
+  }
+  RequireField(output, output.lattice, output.components, "output");
+  ITK_ENGINE_DISPATCH(device, LinearCombination(device, a, x, b, y, output));
+}
+
+void
+Sum(const Device & device, const ConstField & field, double * result)
+{
+  RequireField(field, field.lattice, field.components, "field");
+  ITK_ENGINE_DISPATCH(device, Sum(device, field, result));
+}
+
+void
+Norms(const Device & device, const ConstField & field, double * result)
+{
+  RequireField(field, field.lattice, field.components, "field");
+  ITK_ENGINE_DISPATCH(device, Norms(device, field, result));
+}
+
+void
+MinimumMaximum(const Device & device, const ConstField & field, double * result)
+{
+  RequireField(field, field.lattice, field.components, "field");
+  ITK_ENGINE_DISPATCH(device, MinimumMaximum(device, field, result));
+}
+
+void
+JacobianDeterminant(const Device &     device,
+                    const Matrix3 &    toIndex,
+                    const ConstField & displacement,
+                    const Field &      output,
+                    double *           minimum)
+{
+  RequireField(displacement, displacement.lattice, 3, "displacement");
+  if (output)
+  {
+    RequireField(output, displacement.lattice, 1, "output");
+  }
+  ITK_ENGINE_DISPATCH(device, JacobianDeterminant(device, toIndex, displacement, output, minimum));
+}
+
+void
+RelaxFolds(const Device & device,
+           float          threshold,
+           const Field &  displacement,
+           double *       count,
+           const Mask &   flags,
+           const Field &  workspace)
+{
+  RequireField(displacement, displacement.lattice, 3, "displacement");
+  RequireField(flags, displacement.lattice, 1, "flags");
+  RequireField(workspace, displacement.lattice, 3, "workspace");
+  ITK_ENGINE_DISPATCH(device, RelaxFolds(device, threshold, displacement, count, flags, workspace));
+}
+
+void
+GaussianSmooth(const Device &          device,
+               const SymmetricKernel (&kernels)[3],
+               SmoothBoundary     boundary,
+               const ConstField & input,
+               const Field &      output,
+               const Field &      workspace)
+{
+  RequireField(input, output.lattice, output.components, "input");
+  RequireField(output, output.lattice, output.components, "output");
+  RequireField(workspace, output.lattice, output.components, "workspace");
+  for (const auto & kernel : kernels)
+  {
+    if (kernel.radius < 0 || kernel.radius > SymmetricKernel::MaximumRadius)
+    {
+      ThrowError("GaussianSmooth: kernel radius ", kernel.radius, " is not in 0 .. ", SymmetricKernel::MaximumRadius);
+    }
+  }
+  ITK_ENGINE_DISPATCH(device, GaussianSmooth(device, kernels, boundary, input, output, workspace));
+}
+
+void
+ResampleSeparable(const Device &         device,
+                  const AxisResampling (&axes)[3],
+                  const float (&scale)[3],
+                  const ConstField & input,
+                  const Field &      output,
+                  float *            workspace)
+{
+  RequireField(input, input.lattice, output.components, "input");
+  RequireField(output, output.lattice, output.components, "output");
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    if (axes[axis].inputSize != input.lattice.size[axis] || axes[axis].outputSize != output.lattice.size[axis])
+    {
+      ThrowError("ResampleSeparable: axis ", axis, " maps ", axes[axis].inputSize, " to ", axes[axis].outputSize,
+                 " samples, the fields have ", input.lattice.size[axis], " and ", output.lattice.size[axis]);
+    }
+  }
+  ITK_ENGINE_DISPATCH(device, ResampleSeparable(device, axes, scale, input, output, workspace));
+}
+
+void
+Lncc(const Device &         device,
+     const LnccParameters & parameters,
+     const ConstField &     fixed,
+     const ConstField &     warped,
+     const ConstMask &      valid,
+     double *               energy,
+     const Field &          gradient,
+     float *                workspace)
+{
+  RequireField(fixed, fixed.lattice, 1, "fixed image");
+  RequireField(warped, fixed.lattice, 1, "warped image");
+  if (valid)
+  {
+    RequireField(valid, fixed.lattice, 1, "valid");
+  }
+  if (gradient)
+  {
+    RequireField(gradient, fixed.lattice, 1, "gradient");
+  }
+  for (const int radius : parameters.radius)
+  {
+    if (radius < 0)
+    {
+      ThrowError("Lncc: radius ", radius, " is negative");
+    }
+  }
+  ITK_ENGINE_DISPATCH(device, Lncc(device, parameters, fixed, warped, valid, energy, gradient, nullptr, workspace));
+}
+
+std::int64_t
+LnccWorkspace(const Device & device, const Lattice & lattice)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(lattice));
+}
+
+void
+MeanSquares(const Device &     device,
+            const ConstField & fixed,
+            const ConstField & warped,
+            const ConstMask &  valid,
+            double *           energy,
+            const Field &      gradient)
+{
+  RequireField(fixed, fixed.lattice, 1, "fixed image");
+  RequireField(warped, fixed.lattice, 1, "warped image");
+  if (valid)
+  {
+    RequireField(valid, fixed.lattice, 1, "valid");
+  }
+  if (gradient)
+  {
+    RequireField(gradient, fixed.lattice, 1, "gradient");
+  }
+  ITK_ENGINE_DISPATCH(device, MeanSquares(device, fixed, warped, valid, energy, gradient, nullptr));
+}
+
+void
+AdamUpdate(const Device &   device,
+           const AdamStep & step,
+           const Field &    gradient,
+           const Field &    first,
+           const Field &    second,
+           double *         norms)
+{
+  RequireField(gradient, gradient.lattice, 3, "gradient");
+  RequireField(first, gradient.lattice, 3, "first moment");
+  RequireField(second, gradient.lattice, 1, "second moment");
+  ITK_ENGINE_DISPATCH(device, AdamUpdate(device, step, gradient, first, second, norms));
+}
+} // namespace engine
+} // namespace itk

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "itkGPUGreedyDiffeomorphicSolver.h"
+
+namespace itk
+{
+void
+GPUGreedyDiffeomorphicSolver::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "Beta1: " << m_Beta1 << std::endl;
+  os << indent << "Beta2: " << m_Beta2 << std::endl;
+  os << indent << "Epsilon: " << m_Epsilon << std::endl;
+  os << indent << "MinimumJacobian: " << m_MinimumJacobian << std::endl;
+  os << indent << "VarianceFloor: " << m_VarianceFloor << std::endl;
+}
+} // namespace itk

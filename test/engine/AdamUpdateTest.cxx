@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "EngineTesting.h"
+
+#include "Operators/AdamUpdate.h"
+
+#include <cmath>
+
+namespace itk
+{
+namespace engine
+{
+namespace test
+{
+namespace
+{
+AdamStep
+MakeStep(int iteration)
+{
+  AdamStep step;
+  step.beta1 = 0.8f;
+  step.beta2 = 0.95f;
+  step.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(0.8, iteration)));
+  step.correction2 = static_cast<float>(1.0 / (1.0 - std::pow(0.95, iteration)));
+  step.epsilon = 1e-2f;
+  return step;
+}
+
+HostField
+GradientOf(const Lattice & lattice, int iteration)
+{
+  return MakeNoise(lattice, 3, 10 + iteration, -1.0, 1.0);
+}
+} // namespace
+
+// Checks three steps in a row against the update rule in double.
+TEST(AdamUpdate, MatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const std::int64_t  voxels = lattice.NumberOfVoxels();
+    HostDoubles         first(lattice, 3);
+    HostDoubles         second(lattice);
+    const DeviceFloats  deviceFirst(HostField(lattice, 3));
+    const DeviceFloats  deviceSecond{ HostField(lattice) };
+    const DeviceScalars norms(2);
+    for (int iteration = 1; iteration <= 3; ++iteration)
+    {
+      const AdamStep     step = MakeStep(iteration);
+      const HostField    gradient = GradientOf(lattice, iteration);
+      const DeviceFloats direction(gradient);
+      AdamUpdate(TestDevice(), step, direction, deviceFirst, deviceSecond, norms.Data());
+
+      HostDoubles expected(lattice, 3);
+      double      sum = 0.0;
+      double      maximum = 0.0;
+      for (std::int64_t i = 0; i < voxels; ++i)
+      {
+        double square = 0.0;
+        for (int c = 0; c < 3; ++c)
+        {
+          const double g = gradient.values[i + c * voxels];
+          square += g * g;
+          first.values[i + c * voxels] = step.beta1 * first.values[i + c * voxels] + (1.0 - step.beta1) * g;
+        }
+        second.values[i] = step.beta2 * second.values[i] + (1.0 - step.beta2) * square;
+        double norm = 0.0;
+        for (int c = 0; c < 3; ++c)
+        {
+          const double d = -first.values[i + c * voxels] * step.correction1 /
+                           (std::sqrt(second.values[i] * step.correction2) + step.epsilon);
+          expected.values[i + c * voxels] = d;
+          norm += d * d;
+        }
+        sum += std::sqrt(norm);
+        maximum = std::max(maximum, std::sqrt(norm));
+      }
+      EXPECT_RELATIVE_ERROR(direction.Download(), expected, 1e-5);
+      EXPECT_RELATIVE_ERROR(deviceFirst.Download(), first, 1e-5);
+      EXPECT_RELATIVE_ERROR(deviceSecond.Download(), second, 1e-5);
+      EXPECT_RELATIVE_NEAR(norms.Download()[0], sum, 1e-5);
+      EXPECT_RELATIVE_NEAR(norms.Download()[1], maximum, 1e-5);
+    }
+  }
+}
+
+// Checks that a zero gradient gives no step and no division by zero.
+TEST(AdamUpdate, ZeroGradientGivesNoStep)
+{
+  const Lattice       lattice(13, 17, 11);
+  AdamStep            step = MakeStep(1);
+  const DeviceFloats  gradient(HostField(lattice, 3));
+  const DeviceFloats  first(HostField(lattice, 3));
+  const DeviceFloats  second{ HostField(lattice) };
+  const DeviceScalars norms(2);
+  AdamUpdate(TestDevice(), step, gradient, first, second, norms.Data());
+  EXPECT_EQ(Norm(gradient.Download()), 0.0);
+  EXPECT_EQ(norms.Download(), (std::vector<double>{ 0.0, 0.0 }));
+}
+
+// Checks that the first step points against the gradient with a length just below 1.
+TEST(AdamUpdate, FirstStepIsTheUnitDescentDirection)
+{
+  const Lattice       lattice(5, 4, 3);
+  const DeviceFloats  gradient(HostField(lattice, 3, 100.0f));
+  const DeviceFloats  first(HostField(lattice, 3));
+  const DeviceFloats  second{ HostField(lattice) };
+  const DeviceScalars norms(2);
+  AdamUpdate(TestDevice(), MakeStep(1), gradient, first, second, norms.Data());
+  EXPECT_NEAR(gradient.Download().values[0], -1.0 / std::sqrt(3.0), 1e-3);
+  EXPECT_NEAR(norms.Download()[1], 1.0, 1e-3);
+}
+
+TEST(AdamUpdate, TwoRunsGiveTheSameBits)
+{
+  const Lattice       lattice(70, 35, 33);
+  HostField           results[2];
+  std::vector<double> norms[2];
+  for (int run = 0; run < 2; ++run)
+  {
+    const DeviceFloats  direction(GradientOf(lattice, 1));
+    const DeviceFloats  first(HostField(lattice, 3));
+    const DeviceFloats  second{ HostField(lattice) };
+    const DeviceScalars scalars(2);
+    AdamUpdate(TestDevice(), MakeStep(1), direction, first, second, scalars.Data());
+    results[run] = direction.Download();
+    norms[run] = scalars.Download();
+  }
+  EXPECT_SAME_BITS(results[0], results[1]);
+  EXPECT_EQ(norms[0], norms[1]);
+}
+} // namespace test
+} // namespace engine
+} // namespace itk

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "EngineItkTesting.h"
+
+#include "Operators/GaussianSmooth.h"
+
+#include "itkDiscreteGaussianImageFilter.h"
+#include "itkGaussianOperator.h"
+
+#include <algorithm>
+
+namespace itk
+{
+namespace engine
+{
+namespace test
+{
+namespace
+{
+HostDoubles
+ConvolveInDouble(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, const HostField & input)
+{
+  HostDoubles field = ToDoubles(input);
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    if (input.lattice.size[axis] == 1)
+    {
+      continue;
+    }
+    const HostDoubles before = field;
+    ForEachVoxel(input.lattice, [&](int x, int y, int z) {
+      for (int c = 0; c < input.components; ++c)
+      {
+        double sum = 0.0;
+        for (int k = -kernels[axis].radius; k <= kernels[axis].radius; ++k)
+        {
+          int at[3] = { x, y, z };
+          at[axis] += k;
+          const bool inside = at[axis] >= 0 && at[axis] < input.lattice.size[axis];
+          if (inside || boundary == SmoothBoundary::ZeroFlux)
+          {
+            sum += static_cast<double>(kernels[axis].weight[std::abs(k)]) * before.Clamped(c, at[0], at[1], at[2]);
+          }
+        }
+        field(c, x, y, z) = sum;
+      }
+    });
+  }
+  return field;
+}
+
+SymmetricKernel
+MakeRandomKernel(int radius, unsigned int seed)
+{
+  Random          random(seed);
+  SymmetricKernel kernel;
+  kernel.radius = radius;
+  for (int k = 0; k <= radius; ++k)
+  {
+    kernel.weight[k] = static_cast<float>(random.Uniform(-0.2, 1.0) / (radius + 1));
+  }
+  return kernel;
+}
+
+HostField
+Smooth(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, const HostField & input)
+{
+  const DeviceFloats device(input);
+  const DeviceFloats output(input.lattice, input.components);
+  const DeviceFloats workspace(input.lattice, input.components);
+  GaussianSmooth(TestDevice(), kernels, boundary, device, output, workspace);
+  return output.Download();
+}
+} // namespace
+
+TEST(GaussianSmooth, MatchesDouble)
+{
+  const int radii[][3] = { { 1, 1, 1 }, { 0, 0, 0 }, { 0, 3, 0 }, { 5, 0, 2 }, { 4, 4, 4 }, { 16, 16, 16 }, { 60, 45, 100 } };
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    for (const auto & radius : radii)
+    {
+      SCOPED_TRACE(Describe(lattice) + " radius " + std::to_string(radius[0]) + ' ' + std::to_string(radius[1]) + ' ' +
+                   std::to_string(radius[2]));
+      const SymmetricKernel kernels[3] = { MakeRandomKernel(radius[0], 1),
+                                           MakeRandomKernel(radius[1], 2),
+                                           MakeRandomKernel(radius[2], 3) };
+      const bool            large = lattice.NumberOfVoxels() > 50000;
+      const HostField       input = MakeNoise(lattice, large ? 1 : 3, 4, -1.0, 1.0);
+      for (const SmoothBoundary boundary : { SmoothBoundary::ZeroFlux, SmoothBoundary::Zero })
+      {
+        EXPECT_RELATIVE_ERROR(
+          Smooth(kernels, boundary, input), ConvolveInDouble(kernels, boundary, input), 1e-5);
+      }
+    }
+  }
+}
+
+TEST(GaussianSmooth, OutputMayBeTheInput)
+{
+  const Lattice         lattice(37, 41, 29);
+  const HostField       input = MakeNoise(lattice, 3, 5, -1.0, 1.0);
+  const SymmetricKernel kernels[3] = { MakeRandomKernel(3, 1), MakeRandomKernel(0, 2), MakeRandomKernel(5, 3) };
+  const DeviceFloats    field(input);
+  const DeviceFloats    workspace(lattice, 3);
+  GaussianSmooth(TestDevice(), kernels, SmoothBoundary::ZeroFlux, field, field, workspace);
+  EXPECT_SAME_BITS(field.Download(), Smooth(kernels, SmoothBoundary::ZeroFlux, input));
+}
+
+TEST(GaussianSmooth, RadiusZeroIsTheIdentity)
+{
+  const HostField       input = MakeNoise(Lattice(13, 17, 11), 3, 6, -1.0, 1.0);
+  const SymmetricKernel kernels[3];
+  EXPECT_SAME_BITS(Smooth(kernels, SmoothBoundary::ZeroFlux, input), input);
+  EXPECT_SAME_BITS(Smooth(kernels, SmoothBoundary::Zero, input), input);
+}
+
+TEST(GaussianSmooth, KeepsConstants)
+{
+  const HostField       input(Lattice(37, 41, 29), 1, 1000.0f);
+  const SymmetricKernel kernel = MakeGaussianKernel(3.0);
+  const SymmetricKernel kernels[3] = { kernel, kernel, kernel };
+  EXPECT_RELATIVE_ERROR(Smooth(kernels, SmoothBoundary::ZeroFlux, input), input, 1e-6);
+}
+
+TEST(GaussianSmooth, IsLinear)
+{
+  const Lattice         lattice(37, 41, 29);
+  const SymmetricKernel kernel = MakeGaussianKernel(2.0);
+  const SymmetricKernel kernels[3] = { kernel, kernel, kernel };
+  const HostField       a = MakeNoise(lattice, 1, 7, -1.0, 1.0);
+  const HostField       b = MakeNoise(lattice, 1, 8, -1.0, 1.0);
+  HostField             sum(lattice);
+  HostDoubles           expected(lattice);
+  const HostField       smoothA = Smooth(kernels, SmoothBoundary::ZeroFlux, a);
+  const HostField       smoothB = Smooth(kernels, SmoothBoundary::ZeroFlux, b);
+  for (std::size_t i = 0; i < sum.values.size(); ++i)
+  {
+    sum.values[i] = 2.0f * a.values[i] - 0.5f * b.values[i];
+    expected.values[i] = 2.0 * smoothA.values[i] - 0.5 * smoothB.values[i];
+  }
+  EXPECT_RELATIVE_ERROR(Smooth(kernels, SmoothBoundary::ZeroFlux, sum), expected, 1e-5);
+}
+
+// Checks that with zeros outside the operator is its own adjoint.
+TEST(GaussianSmooth, ZeroBoundaryIsSelfAdjoint)
+{
+  const Lattice         lattice(37, 41, 29);
+  const SymmetricKernel kernels[3] = { MakeGaussianKernel(2.0), MakeGaussianKernel(0.7), MakeGaussianKernel(5.0) };
+  const HostField       a = MakeNoise(lattice, 3, 9, -1.0, 1.0);
+  const HostField       b = MakeNoise(lattice, 3, 10, -1.0, 1.0);
+  const double          left = Dot(Smooth(kernels, SmoothBoundary::Zero, a), b);
+  const double          right = Dot(a, Smooth(kernels, SmoothBoundary::Zero, b));
+  EXPECT_NEAR(left, right, 1e-6 * Norm(a) * Norm(b));
+}
+
+TEST(GaussianSmooth, TwoRunsGiveTheSameBits)
+{
+  const HostField       input = MakeNoise(Lattice(70, 35, 33), 3, 11, -1.0, 1.0);
+  const SymmetricKernel kernel = MakeGaussianKernel(3.0);
+  const SymmetricKernel kernels[3] = { kernel, kernel, kernel };
+  EXPECT_SAME_BITS(Smooth(kernels, SmoothBoundary::ZeroFlux, input), Smooth(kernels, SmoothBoundary::ZeroFlux, input));
+}
+
+TEST(GaussianSmooth, KernelMatchesItkGaussianOperator)
+{
+  for (const double variance : { 0.05, 0.25, 0.5, 1.0, 1.7, 3.0, 9.0, 40.0 })
+  {
+    for (const double error : { 0.001, 0.01 })
+    {
+      for (const int width : { 5, 9, 32, 65, 200 })
+      {
+        SCOPED_TRACE(::testing::Message() << "variance " << variance << " error " << error << " width " << width);
+        GaussianOperator<double, 1> reference;
+        reference.SetVariance(variance);
+        reference.SetMaximumError(error);
+        reference.SetMaximumKernelWidth(width);
+        reference.SetDirection(0);
+        const bool warnings = Object::GetGlobalWarningDisplay();
+        Object::SetGlobalWarningDisplay(false);
+        reference.CreateDirectional();
+        Object::SetGlobalWarningDisplay(warnings);
+        const SymmetricKernel kernel = MakeGaussianKernel(variance, error, width);
+        const int             radius = static_cast<int>(reference.GetRadius(0));
+        ASSERT_EQ(kernel.radius, radius);
+        double sum = kernel.weight[0];
+        for (int k = 0; k <= radius; ++k)
+        {
+          EXPECT_NEAR(kernel.weight[k], reference[radius + k], 1e-6);
+          sum += k > 0 ? 2.0 * kernel.weight[k] : 0.0;
+        }
+        EXPECT_NEAR(sum, 1.0, 1e-6);
+      }
+    }
+  }
+  EXPECT_EQ(MakeGaussianKernel(0.0).radius, 0);
+  EXPECT_EQ(MakeGaussianKernel(0.0).weight[0], 1.0f);
+}
+
+namespace
+{
+template <unsigned int VDimension>
+void
+CompareWithItk(const Lattice & lattice)
+{
+  using ImageType = Image<double, VDimension>;
+  const double    variance[3] = { 3.0, 0.5, 1.3 };
+  const HostField input = MakeImage(lattice, 12, 0.0, 0.5);
+  auto            filter = DiscreteGaussianImageFilter<ImageType, ImageType>::New();
+  typename DiscreteGaussianImageFilter<ImageType, ImageType>::ArrayType variances;
+  std::copy_n(variance, VDimension, variances.Begin());
+  filter->SetVariance(variances);
+  filter->SetMaximumError(0.001);
+  filter->SetMaximumKernelWidth(65);
+  filter->SetUseImageSpacing(false);
+  filter->SetInput(ToItkImage(input, MakeGeometry<VDimension>(13)));
+  filter->Update();
+  const SymmetricKernel kernels[3] = { MakeGaussianKernel(variance[0]),
+                                       MakeGaussianKernel(variance[1]),
+                                       MakeGaussianKernel(variance[2]) };
+  EXPECT_MAXIMUM_ERROR(Smooth(kernels, SmoothBoundary::ZeroFlux, input),
+                       FromItkImage<VDimension>(filter->GetOutput(), lattice),
+                       1e-4);
+}
+} // namespace
+
+TEST(GaussianSmooth, MatchesItkDiscreteGaussianImageFilter)
+{
+  CompareWithItk<3>(Lattice(37, 41, 29));
+  CompareWithItk<2>(Lattice(37, 41, 1));
+}
+} // namespace test
+} // namespace engine
+} // namespace itk

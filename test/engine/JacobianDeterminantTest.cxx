@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "EngineItkTesting.h"
+#include "ReferenceFields.h"
+
+#include "Operators/JacobianDeterminant.h"
+
+#include "itkDisplacementFieldJacobianDeterminantFilter.h"
+
+#include <limits>
+
+namespace itk
+{
+namespace engine
+{
+namespace test
+{
+namespace
+{
+const Matrix33 identity = LinearPart(IdentityAffine());
+
+double
+Determinant3(const Matrix33 & m)
+{
+  double sum = 0.0;
+  for (int j = 0; j < 3; ++j)
+  {
+    const int k = (j + 1) % 3;
+    const int l = (j + 2) % 3;
+    sum += m[0][j] * (m[1][k] * m[2][l] - m[1][l] * m[2][k]);
+  }
+  return sum;
+}
+
+template <typename T>
+HostDoubles
+DeterminantInDouble(const HostFieldOf<T> & u, const Matrix33 & toIndex)
+{
+  HostDoubles determinant(u.lattice);
+  ForEachVoxel(u.lattice, [&](int x, int y, int z) {
+    Matrix33 jacobian = identity;
+    for (int axis = 0; axis < 3; ++axis)
+    {
+      const int step[3] = { axis == 0, axis == 1, axis == 2 };
+      Vector3   difference;
+      for (int c = 0; c < 3; ++c)
+      {
+        difference[c] = 0.5 * (static_cast<double>(u.Clamped(c, x + step[0], y + step[1], z + step[2])) -
+                               static_cast<double>(u.Clamped(c, x - step[0], y - step[1], z - step[2])));
+      }
+      const Vector3 column = Multiply(toIndex, difference);
+      for (int c = 0; c < 3; ++c)
+      {
+        jacobian[c][axis] += column[c];
+      }
+    }
+    determinant(0, x, y, z) = Determinant3(jacobian);
+  });
+  return determinant;
+}
+
+struct Determinants
+{
+  HostField           field;
+  std::vector<double> minimum;
+};
+
+Determinants
+Evaluate(const HostField & u, const Matrix33 & toIndex = identity)
+{
+  const DeviceFloats  displacement(u);
+  const DeviceFloats  output(u.lattice);
+  const DeviceScalars minimum(2);
+  JacobianDeterminant(TestDevice(), ToMatrix3(toIndex), displacement, output, minimum.Data());
+  return Determinants{ output.Download(), minimum.Download() };
+}
+} // namespace
+
+TEST(JacobianDeterminant, MatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    for (const Matrix33 & toIndex :
+         { identity, Matrix33{ { { { 0.8, 0.3, -0.2 } }, { { -0.1, 1.4, 0.2 } }, { { 0.3, 0.1, 0.6 } } } } })
+    {
+      const HostField    u = MakeNoise(lattice, 3, 1, -0.4, 0.4);
+      const HostDoubles  expected = DeterminantInDouble(u, toIndex);
+      const Determinants actual = Evaluate(u, toIndex);
+      EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
+      double minimum = std::numeric_limits<double>::max();
+      double folded = 0.0;
+      for (const double value : expected.values)
+      {
+        minimum = std::min(minimum, value);
+        folded += value <= 0.0;
+      }
+      EXPECT_NEAR(actual.minimum[0], minimum, 1e-5);
+      EXPECT_EQ(actual.minimum[1], folded);
+
+      // the minimum alone, and the field alone
+      const DeviceScalars alone(2);
+      JacobianDeterminant(TestDevice(), ToMatrix3(toIndex), DeviceFloats(u), Field(), alone.Data());
+      EXPECT_EQ(alone.Download(), actual.minimum);
+      const DeviceFloats output(lattice);
+      JacobianDeterminant(TestDevice(), ToMatrix3(toIndex), DeviceFloats(u), output);
+      EXPECT_SAME_BITS(output.Download(), actual.field);
+    }
+  }
+}
+
+TEST(JacobianDeterminant, OfKnownMaps)
+{
+  const Lattice lattice(9, 8, 7);
+  HostField     scaling(lattice, 3);
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    scaling(0, x, y, z) = 0.5f * x;
+    scaling(1, x, y, z) = -0.25f * y;
+    scaling(2, x, y, z) = 1.0f * z;
+  });
+  const HostField inner = Evaluate(scaling).field;
+  EXPECT_FLOAT_EQ(inner(0, 4, 4, 3), 1.5f * 0.75f * 2.0f);
+  // one-sided half differences at the border
+  EXPECT_FLOAT_EQ(inner(0, 0, 4, 3), 1.25f * 0.75f * 2.0f);
+
+  const Determinants translation = Evaluate(HostField(lattice, 3, 2.5f));
+  EXPECT_MAXIMUM_ERROR(translation.field, HostField(lattice, 1, 1.0f), 0.0);
+  EXPECT_EQ(translation.minimum, (std::vector<double>{ 1.0, 0.0 }));
+
+  // a reflection folds everywhere inside
+  HostField reflection(lattice, 3);
+  ForEachVoxel(lattice, [&](int x, int y, int z) { reflection(0, x, y, z) = -3.0f * x; });
+  const Determinants folded = Evaluate(reflection);
+  EXPECT_EQ(folded.minimum[0], -2.0);
+  EXPECT_EQ(folded.minimum[1], lattice.NumberOfVoxels());
+}
+
+TEST(JacobianDeterminant, NotANumberCountsAsFolded)
+{
+  HostField u(Lattice(13, 17, 11), 3);
+  u(1, 6, 6, 6) = std::numeric_limits<float>::quiet_NaN();
+  // the six neighbours use it in their differences, the voxel itself does not
+  EXPECT_EQ(Evaluate(u).minimum[1], 6.0);
+}
+
+TEST(JacobianDeterminant, TwoRunsGiveTheSameBits)
+{
+  const HostField u = MakeNoise(Lattice(70, 35, 33), 3, 2, -0.4, 0.4);
+  EXPECT_SAME_BITS(Evaluate(u).field, Evaluate(u).field);
+  EXPECT_EQ(Evaluate(u).minimum, Evaluate(u).minimum);
+}
+
+namespace
+{
+/** ITK's filter knows the spacing but not the direction: it gets the vectors rotated into the grid's axes, which leaves
+ * the determinant of the physical map as it is. */
+template <unsigned int VDimension>
+void
+CompareWithItk(const Lattice & lattice)
+{
+  auto            geometry = MakeGeometry<VDimension>(51);
+  const HostField u = MakeDisplacement(lattice, 52, 4.0);
+  // stored vectors are physical
+  HostField      physical(lattice, 3);
+  const Matrix33 toPhysical = LinearPart(geometry.ToPhysical());
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    const Vector3 v = Multiply(toPhysical, VectorAt(u, x, y, z));
+    for (int d = 0; d < 3; ++d)
+    {
+      physical(d, x, y, z) = static_cast<float>(v[d]);
+    }
+  });
+  const HostField actual = Evaluate(physical, LinearPart(Inverse(geometry.ToPhysical()))).field;
+
+  geometry.direction.SetIdentity();
+  auto filter = DisplacementFieldJacobianDeterminantFilter<ItkDisplacement<VDimension>, double, Image<double, VDimension>>::New();
+  filter->SetInput(ToItkDisplacement(u, geometry));
+  filter->Update();
+  EXPECT_MAXIMUM_ERROR(actual, FromItkImage<VDimension>(filter->GetOutput(), lattice), 1e-4);
+}
+} // namespace
+
+TEST(JacobianDeterminant, MatchesItkDisplacementFieldJacobianDeterminantFilter)
+{
+  CompareWithItk<3>(Lattice(37, 41, 29));
+  CompareWithItk<2>(Lattice(37, 41, 1));
+}
+
+namespace
+{
+struct Relaxed
+{
+  HostField field;
+  double    count;
+};
+
+Relaxed
+Relax(float threshold, const HostField & u)
+{
+  const DeviceFloats  displacement(u);
+  const DeviceScalars count(1);
+  const DeviceMask    flags(u.lattice);
+  const DeviceFloats  workspace(u.lattice, 3);
+  RelaxFolds(TestDevice(), threshold, displacement, count.Data(), flags, workspace);
+  return Relaxed{ displacement.Download(), count.Download()[0] };
+}
+} // namespace
+
+// Checks a pass against its definition: averaged around folds, untouched elsewhere to the bit.
+TEST(RelaxFolds, MatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const float threshold = 0.3f;
+    HostField   u = MakeDisplacement(lattice, 3, 0.5);
+    // a few steep spots
+    Random random(4);
+    for (int n = 0; n < 12; ++n)
+    {
+      const std::int64_t voxel = static_cast<std::int64_t>(random.Uniform(0.0, 1.0) * lattice.NumberOfVoxels());
+      u.values[voxel + static_cast<int>(random.Uniform(0.0, 3.0)) * lattice.NumberOfVoxels()] += 2.5f;
+    }
+    const HostDoubles determinant = DeterminantInDouble(u, identity);
+    HostMask          touched(lattice);
+    double            count = 0.0;
+    ForEachVoxel(lattice, [&](int x, int y, int z) {
+      ASSERT_GT(std::abs(determinant(0, x, y, z) - threshold), 1e-6) << "choose another seed";
+      if (determinant(0, x, y, z) < threshold)
+      {
+        count += 1.0;
+        for (int k = std::max(0, z - 1); k <= std::min(lattice.size[2] - 1, z + 1); ++k)
+        {
+          for (int j = std::max(0, y - 1); j <= std::min(lattice.size[1] - 1, y + 1); ++j)
+          {
+            for (int i = std::max(0, x - 1); i <= std::min(lattice.size[0] - 1, x + 1); ++i)
+            {
+              touched(0, i, j, k) = 1;
+            }
+          }
+        }
+      }
+    });
+    HostDoubles expected = ToDoubles(u);
+    ForEachVoxel(lattice, [&](int x, int y, int z) {
+      for (int c = 0; touched(0, x, y, z) && c < 3; ++c)
+      {
+        double sum = 0.0;
+        for (int n = 0; n < 27; ++n)
+        {
+          sum += u.Clamped(c, x + n % 3 - 1, y + n / 3 % 3 - 1, z + n / 9 - 1);
+        }
+        expected(c, x, y, z) = sum / 27.0;
+      }
+    });
+    const Relaxed actual = Relax(threshold, u);
+    EXPECT_EQ(actual.count, count);
+    EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
+    ForEachVoxel(lattice, [&](int x, int y, int z) {
+      for (int c = 0; !touched(0, x, y, z) && c < 3; ++c)
+      {
+        ASSERT_EQ(actual.field(c, x, y, z), u(c, x, y, z));
+      }
+    });
+  }
+}
+
+TEST(RelaxFolds, LeavesGoodFieldsAlone)
+{
+  const HostField u = MakeDisplacement(Lattice(37, 41, 29), 5, 2.0);
+  ASSERT_GT(Evaluate(u).minimum[0], 0.2);
+  const Relaxed actual = Relax(0.1f, u);
+  EXPECT_EQ(actual.count, 0.0);
+  EXPECT_SAME_BITS(actual.field, u);
+}
+
+TEST(RelaxFolds, RepeatedPassesUnfold)
+{
+  for (const Lattice & lattice : { Lattice(37, 41, 29), Lattice(37, 41, 1) })
+  {
+    HostField u = MakeDisplacement(lattice, 6, 1.0);
+    for (int d = 0; d < 2; ++d)
+    {
+      for (int y = 15; y < 21; ++y)
+      {
+        for (int x = 15; x < 21; ++x)
+        {
+          u(d, x, y, lattice.size[2] / 2) += 4.0f;
+        }
+      }
+    }
+    ASSERT_LT(Evaluate(u).minimum[0], 0.0);
+    int passes = 0;
+    for (double count = 1.0; count > 0.0 && passes < 200; ++passes)
+    {
+      const Relaxed relaxed = Relax(0.1f, u);
+      u = relaxed.field;
+      count = relaxed.count;
+    }
+    EXPECT_LT(passes, 100);
+    EXPECT_GE(Evaluate(u).minimum[0], 0.1 - 1e-6);
+  }
+}
+
+TEST(RelaxFolds, CountsNotANumber)
+{
+  HostField u(Lattice(13, 17, 11), 3);
+  u(2, 6, 6, 6) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(Relax(0.1f, u).count, 6.0);
+}
+
+TEST(RelaxFolds, TwoRunsGiveTheSameBits)
+{
+  const HostField u = MakeNoise(Lattice(70, 35, 33), 3, 7, -1.0, 1.0);
+  EXPECT_SAME_BITS(Relax(0.1f, u).field, Relax(0.1f, u).field);
+}
+} // namespace test
+} // namespace engine
+} // namespace itk
