@@ -110,7 +110,7 @@ public:
     double             beta2{ 0.99 };
     double             epsilon{ 1e-3 };
     double             minimumJacobian{ 0.1 };      ///< the folding guard's threshold; 0 or less: no guard
-    double             varianceFloor{ 1e-5 };       ///< of LNCC, images being scaled to [0, 1]
+    double             varianceFloor{ 1e-7 };       ///< of LNCC, images being scaled to [0, 1]
     bool               computeInverse{ true };
   };
 

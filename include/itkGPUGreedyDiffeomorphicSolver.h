@@ -69,7 +69,7 @@ public:
   itkSetMacro(MinimumJacobian, double);
   itkGetConstMacro(MinimumJacobian, double);
 
-  /** Floor of the product of the two window variances in LNCC, images scaled to [0, 1]. Default 1e-5. */
+  /** Floor of the product of the two window variances in LNCC, images scaled to [0, 1]. Default 1e-7. */
   itkSetMacro(VarianceFloor, double);
   itkGetConstMacro(VarianceFloor, double);
 
@@ -84,7 +84,7 @@ private:
   double m_Beta2{ 0.99 };
   double m_Epsilon{ 1e-3 };
   double m_MinimumJacobian{ 0.1 };
-  double m_VarianceFloor{ 1e-5 };
+  double m_VarianceFloor{ 1e-7 };
 };
 } // namespace itk
 

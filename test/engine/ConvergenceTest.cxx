@@ -5,6 +5,7 @@
 
 #include "itkWindowConvergenceMonitoringFunction.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -27,12 +28,15 @@ TEST(Convergence, MatchesItkWindowConvergenceMonitoringFunction)
       reference->SetWindowSize(window);
       WindowConvergence convergence(window);
       Random            random(5);
+      double            total = 0.0;
+      double            largest = 0.0;
       for (unsigned int n = 0; n < 40; ++n)
       {
         const double noise = random.Uniform(-0.01, 0.01);
         const double energies[] = { -1.0 + std::exp(-0.1 * n) + noise, 0.5 + 0.01 * n, noise, 1e6 - 3.0 * n };
         reference->AddEnergyValue(energies[kind]);
         convergence.AddEnergy(energies[kind]);
+        total += std::abs(energies[kind]);
         if (n + 1 < window)
         {
           EXPECT_EQ(convergence.Value(), std::numeric_limits<double>::max());
@@ -40,9 +44,9 @@ TEST(Convergence, MatchesItkWindowConvergenceMonitoringFunction)
         }
         else
         {
-          // ITK's spline runs in single precision at places
-          const double expected = reference->GetConvergenceValue();
-          EXPECT_NEAR(convergence.Value(), expected, 1e-4 * std::abs(expected) + 1e-7);
+          // ITK moves the last point of its curve a little inside, so the slope is off by that part of the energies
+          largest = std::max(largest, std::abs(energies[kind]));
+          EXPECT_NEAR(convergence.Value(), reference->GetConvergenceValue(), 5e-4 * largest / total);
         }
       }
     }

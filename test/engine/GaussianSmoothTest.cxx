@@ -196,6 +196,32 @@ TEST(GaussianSmooth, KernelMatchesItkGaussianOperator)
   EXPECT_EQ(MakeGaussianKernel(0.0).weight[0], 1.0f);
 }
 
+// Checks wide kernels, which ITK's operator cannot make: normalised, of the wanted variance, within their table.
+TEST(GaussianSmooth, WideKernelsKeepTheirVariance)
+{
+  for (const double variance : { 90.0, 101.0, 150.0, 200.0, 400.0, 900.0, 1800.0 })
+  {
+    SCOPED_TRACE(variance);
+    const SymmetricKernel kernel = MakeGaussianKernel(variance);
+    ASSERT_LE(kernel.radius, SymmetricKernel::MaximumRadius);
+    EXPECT_LE(kernel.radius, 6.0 * std::sqrt(variance));
+    double sum = kernel.weight[0];
+    double moment = 0.0;
+    for (int k = 1; k <= kernel.radius; ++k)
+    {
+      EXPECT_LT(kernel.weight[k], kernel.weight[k - 1]);
+      sum += 2.0 * kernel.weight[k];
+      moment += 2.0 * k * k * kernel.weight[k];
+    }
+    EXPECT_NEAR(sum, 1.0, 1e-5);
+    EXPECT_NEAR(moment, variance, 0.02 * variance);
+  }
+  EXPECT_EQ(MakeGaussianKernel(400.0, 0.001, 9).radius, 9);
+  EXPECT_THROW(MakeGaussianKernel(1e6), Error);
+  EXPECT_THROW(MakeGaussianKernel(-1.0), Error);
+  EXPECT_THROW(MakeGaussianKernel(std::nan("")), Error);
+}
+
 namespace
 {
 template <unsigned int VDimension>

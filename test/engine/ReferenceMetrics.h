@@ -185,8 +185,10 @@ WarpInDouble(const MetricProblem & problem, double step = 0.0, const HostField &
   result.image = HostDoubles(lattice);
   result.gradient = HostDoubles(lattice, 3);
   result.smooth = HostMask(lattice);
-  const bool ignore = problem.ignoreOutside || !problem.movingMask.values.empty();
-  if (ignore || !problem.fixedMask.values.empty())
+  // either mask implies it
+  const bool ignore =
+    problem.ignoreOutside || !problem.movingMask.values.empty() || !problem.fixedMask.values.empty();
+  if (ignore)
   {
     result.valid = HostMask(lattice, 1, 1);
   }

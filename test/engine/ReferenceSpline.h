@@ -83,17 +83,17 @@ Mirror(int i, int n)
   return n == 1 ? 0 : i;
 }
 
-/** Sum of coefficients times splines (`axis` < 0), or its derivative along an axis. Beyond the half-voxel rim the
- * position is clamped to the samples. */
+/** Sum of coefficients times splines (`axis` < 0), or its derivative along an axis. Coefficients are mirrored at the
+ * ends; with `clamp` the position is first moved to [0, size - 1]. */
 inline double
-EvaluateSpline(const HostDoubles & coefficients, const Vector3 & position, int axis)
+EvaluateSpline(const HostDoubles & coefficients, const Vector3 & position, int axis, bool clamp = false)
 {
   const int * size = coefficients.lattice.size;
   double      p[3];
   for (int d = 0; d < 3; ++d)
   {
     p[d] = position[d];
-    if (p[d] < -0.5 || p[d] >= size[d] - 0.5)
+    if (clamp && (p[d] < 0.0 || p[d] >= size[d] - 1.0))
     {
       if (d == axis)
       {

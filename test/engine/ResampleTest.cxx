@@ -241,16 +241,17 @@ TEST(Resample, BSplineMatchesDouble)
     BSplineCoefficients(TestDevice(), image, image);
     for (const Outside outside : { Outside::Value, Outside::Clamp })
     {
+      const bool clamp = outside == Outside::Clamp;
       ExpectMatchesDefinition(
         c,
         c.Parameters(Interpolation::CubicBSpline, outside),
         image.Download(),
         false,
-        [&](int, const Vector3 & p) { return EvaluateSpline(coefficients, p, -1); },
+        [&](int, const Vector3 & p) { return EvaluateSpline(coefficients, p, -1, clamp); },
         [&](const Vector3 & p) {
-          return Vector3{ { EvaluateSpline(coefficients, p, 0),
-                            EvaluateSpline(coefficients, p, 1),
-                            EvaluateSpline(coefficients, p, 2) } };
+          return Vector3{ { EvaluateSpline(coefficients, p, 0, clamp),
+                            EvaluateSpline(coefficients, p, 1, clamp),
+                            EvaluateSpline(coefficients, p, 2, clamp) } };
         });
     }
   }

@@ -50,14 +50,15 @@ DescribeHost()
 {
   std::ifstream file("/proc/cpuinfo");
   std::string   line;
-  while (std::getline(file, line))
+  std::string   model = "CPU";
+  while (model == "CPU" && std::getline(file, line))
   {
     if (line.rfind("model name", 0) == 0)
     {
-      return line.substr(line.find(':') + 2);
+      model = line.substr(line.find(':') + 2);
     }
   }
-  return "CPU";
+  return model + ", " + std::to_string(MultiThreaderBase::GetGlobalDefaultNumberOfThreads()) + " threads";
 }
 
 double
@@ -109,8 +110,7 @@ Device::Enumerate()
 {
   std::vector<DeviceInformation> devices(1);
   devices[0].name = "cpu";
-  devices[0].description =
-    DescribeHost() + ", " + std::to_string(MultiThreaderBase::GetGlobalDefaultNumberOfThreads()) + " threads";
+  devices[0].description = DescribeHost();
   devices[0].totalBytes = ReadHostMemory("MemTotal:");
   devices[0].freeBytes = ReadHostMemory("MemAvailable:");
 #if defined(ITK_ENGINE_CUDA)
@@ -128,49 +128,63 @@ Device::Enumerate()
   return devices;
 }
 
+namespace
+{
+/** The GPU that a name stands for, or -1 for the CPU. Looks only at the GPUs that may be meant: asking one about its
+ * memory costs a context on it. */
+int
+FindOrdinal(const std::string & name)
+{
+  if (name == "cpu")
+  {
+    return -1;
+  }
+  const bool wellFormed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 &&
+                          name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name != "auto" && name != "cuda" && !wellFormed)
+  {
+    ThrowError("unknown device \"", name, "\": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
+  }
+  std::string problems;
+  int         count = 0;
+#if defined(ITK_ENGINE_CUDA)
+  count = cuda::DeviceCount(problems);
+  const int first = wellFormed ? std::stoi(name.substr(5)) : 0;
+  const int last = wellFormed ? std::min(count, first + 1) : count;
+  for (int i = first; i < last; ++i)
+  {
+    std::string description;
+    std::size_t total = 0;
+    std::size_t free = 0;
+    std::string problem;
+    cuda::DescribeDevice(i, description, total, free, problem);
+    if (problem.empty())
+    {
+      return i;
+    }
+    problems += "; cuda:" + std::to_string(i) + ": " + problem;
+  }
+#else
+  problems = "this build has no CUDA backend";
+#endif
+  if (name == "auto")
+  {
+    return -1;
+  }
+  std::string available = "cpu";
+  for (int i = 0; i < count; ++i)
+  {
+    available += ", cuda:" + std::to_string(i);
+  }
+  ThrowError("device \"", name, "\" is not available; this machine has: ", available,
+             problems.empty() ? "" : " (" + problems + ")");
+}
+} // namespace
+
 Device
 Device::Open(const std::string & name)
 {
-  int ordinal = -1;
-  if (name != "cpu")
-  {
-    const bool isAuto = name == "auto";
-    if (!isAuto && name != "cuda")
-    {
-      const bool wellFormed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 &&
-                              name.find_first_not_of("0123456789", 5) == std::string::npos;
-      if (!wellFormed)
-      {
-        ThrowError("unknown device \"", name, "\": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
-      }
-      ordinal = std::stoi(name.substr(5));
-    }
-    const auto  devices = Enumerate();
-    std::string available;
-    std::string problem;
-    for (const auto & device : devices)
-    {
-      available += (available.empty() ? "" : ", ") + device.name;
-      problem += device.usable ? "" : " (" + device.name + ": " + device.problem + ")";
-    }
-    const auto found = std::find_if(devices.begin() + 1, devices.end(), [&](const DeviceInformation & device) {
-      return device.usable && (ordinal < 0 || device.name == "cuda:" + std::to_string(ordinal));
-    });
-    if (found != devices.end())
-    {
-      ordinal = std::stoi(found->name.substr(5));
-    }
-    else if (!isAuto)
-    {
-      ThrowError("device \"", name, "\" is not available; this machine has: ", available, problem,
-                 HasCudaBackend() ? "" : " (this build has no CUDA backend)");
-    }
-    else
-    {
-      ordinal = -1;
-    }
-  }
-
+  const int ordinal = FindOrdinal(name);
   Device device;
   device.m_State = std::make_shared<State>();
   State & state = *device.m_State;
@@ -188,7 +202,8 @@ Device::Open(const std::string & name)
     return device;
   }
 #endif
-  state.description = Enumerate()[0].description;
+  static_cast<void>(ordinal); // -1 in a build without CUDA
+  state.description = DescribeHost();
   return device;
 }
 

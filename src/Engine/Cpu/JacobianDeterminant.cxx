@@ -125,6 +125,7 @@ JacobianDeterminant(const Device &,
   ParallelFor(nz, [&](std::int64_t z) {
     float * const scratch = ThreadScratch<float>(nx);
     float         low = std::numeric_limits<float>::infinity();
+    bool          isNumber = true;
     std::int64_t  count = 0;
     for (int y = 0; y < lattice.own.size[1]; ++y)
     {
@@ -133,11 +134,12 @@ JacobianDeterminant(const Device &,
       DeterminantRow(rows, toIndex, determinant, nx);
       for (int x = 0; x < nx; ++x)
       {
-        low = determinant[x] >= low ? low : determinant[x];
+        low = determinant[x] < low ? determinant[x] : low;
+        isNumber = isNumber && determinant[x] == determinant[x];
         count += determinant[x] > 0.0f ? 0 : 1;
       }
     }
-    smallest[z] = low;
+    smallest[z] = isNumber ? low : std::numeric_limits<float>::quiet_NaN();
     folded[z] = count;
   });
   if (minimum)
@@ -146,7 +148,7 @@ JacobianDeterminant(const Device &,
     std::int64_t count = 0;
     for (int z = 0; z < nz; ++z)
     {
-      low = smallest[z] >= low ? low : smallest[z];
+      low = smallest[z] >= low || low != low ? low : smallest[z];
       count += folded[z];
     }
     minimum[0] = low;

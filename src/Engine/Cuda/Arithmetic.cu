@@ -46,14 +46,20 @@ IsVectorAligned(const float * pointer)
 } // namespace
 
 void
-LinearCombination(const Device & device, float a, const ConstField & x, float b, const ConstField & y, const Field & output)
+LinearCombination(const Device &     device,
+                  float              a,
+                  const ConstField & x,
+                  float              b,
+                  const ConstField & y,
+                  const Field &      output)
 {
   const cudaStream_t stream = Enter(device);
   const std::int64_t count = output.NumberOfValues();
   const bool         vectorised = IsVectorAligned(x.data) && IsVectorAligned(y.data) && IsVectorAligned(output.data);
   const auto kernel = vectorised ? (y ? LinearCombinationKernel<true, true> : LinearCombinationKernel<true, false>)
                                  : (y ? LinearCombinationKernel<false, true> : LinearCombinationKernel<false, false>);
-  kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(a, x.data, b, y.data, output.data, count);
+  kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(
+    a, x.data, b, y.data, output.data, count);
   CheckLaunch(device, "LinearCombination");
 }
 } // namespace cuda

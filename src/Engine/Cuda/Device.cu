@@ -35,8 +35,8 @@ Select(int ordinal)
   Check(cudaSetDevice(ordinal), "cudaSetDevice", ordinal);
 }
 
-/** The driver copies pageable memory through a small buffer of its own, with one thread; two large pinned ones and a few
- * threads keep the bus busy. Each piece has an event that says when the GPU is done with it. */
+/** The driver copies pageable memory through a small buffer of its own, with one thread; two large pinned ones and a
+ * few threads keep the bus busy. Each piece has an event that says when the GPU is done with it. */
 constexpr std::size_t StagingBytes = std::size_t{ 16 } << 20;
 constexpr std::size_t DirectBytes = std::size_t{ 4 } << 20;
 
@@ -309,7 +309,8 @@ CopyToHost(int ordinal, void * stream, void * target, const void * source, std::
   Staging * const    staging = bytes > DirectBytes && IsPageable(target) ? &GetStaging(stream) : nullptr;
   if (!staging || !staging->usable)
   {
-    Check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, queue), "cudaMemcpyAsync from the GPU", ordinal);
+    Check(
+      cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, queue), "cudaMemcpyAsync from the GPU", ordinal);
     Synchronize(ordinal, stream);
     return;
   }

@@ -45,7 +45,7 @@ TileBytes(int radius)
   return rows * (TileX + 2 * radius + TileX) * sizeof(float);
 }
 
-/** Convolves planes along x and y. `radius` 0 stands for weights.radius, known at run time only. */
+/** Convolves planes along x and y. `unrolledRadius` 0 stands for weights.radius, known at run time only. */
 template <int unrolledRadius>
 __global__ void
 __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileWeights weights,

@@ -81,11 +81,11 @@ IsNearFold(const unsigned char * flags, const Extent & extent, int x, int y, int
 
 /** Means go to the workspace first: they are those of the field before the pass. */
 __global__ void
-__launch_bounds__(VoxelThreads) AverageNearFoldsKernel(const Extent extent,
-                                                       const double * __restrict__ count,
-                                                       const unsigned char * __restrict__ flags,
-                                                       const float * __restrict__ displacement,
-                                                       float * __restrict__ average)
+__launch_bounds__(VoxelThreads, 4) AverageNearFoldsKernel(const Extent extent,
+                                                          const double * __restrict__ count,
+                                                          const unsigned char * __restrict__ flags,
+                                                          const float * __restrict__ displacement,
+                                                          float * __restrict__ average)
 {
   if (*count == 0.0)
   {

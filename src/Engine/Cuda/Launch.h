@@ -125,7 +125,8 @@ constexpr int StreamBlocks = 4096;
 inline int
 StreamGrid(std::int64_t items)
 {
-  return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>((items + StreamThreads - 1) / StreamThreads, StreamBlocks)));
+  const std::int64_t blocks = (items + StreamThreads - 1) / StreamThreads;
+  return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(blocks, StreamBlocks)));
 }
 } // namespace cuda
 } // namespace engine

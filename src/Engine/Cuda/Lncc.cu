@@ -137,14 +137,15 @@ StoreSumsAlongY(const float *  sums,
   }
 }
 
-/** Kernel 1. Voxels outside the image or the mask enter as zeros, and count as none. */
+/** Kernel 1. The second launch bound leaves room for registers: shared memory limits the blocks anyway.
+ * Voxels outside the image or the mask enter as zeros, and count as none. */
 template <bool masked>
 __global__ void
-__launch_bounds__(TileThreads) SumProductsInPlaneKernel(const Images images,
-                                                        const Extent extent,
-                                                        int          radiusX,
-                                                        int          radiusY,
-                                                        float * __restrict__ output)
+__launch_bounds__(TileThreads, 8) SumProductsInPlaneKernel(const Images images,
+                                                           const Extent extent,
+                                                           int          radiusX,
+                                                           int          radiusY,
+                                                           float * __restrict__ output)
 {
   extern __shared__ float shared[];
   constexpr int           moments = NumberOfMoments(masked);
@@ -292,8 +293,8 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
   StoreSumsAlongY<3>(sums, radiusY, extent, firstX, firstY, z, output);
 }
 
-// For windows too large for a tile: one quantity at a time, first along x (directly, through the L1 cache), then along y
-// (sliding), through one plane of intermediate results. float64, since a sum may have thousands of terms.
+// For windows too large for a tile: one quantity at a time, first along x (directly, through the L1 cache), then along
+// y (sliding), through one plane of intermediate results. float64, since a sum may have thousands of terms.
 
 /** Sums of products along x; `moment` says which product. */
 __global__ void
@@ -415,8 +416,8 @@ ForEachColumn(const Columns & columns, const Extent & extent, const TFunction & 
   for (std::int64_t tile = blockIdx.x; tile < columns.tiles; tile += gridDim.x)
   {
     const int segment = static_cast<int>(tile / columns.tilesPerPlane);
-    const int inPlane = static_cast<int>(tile - static_cast<std::int64_t>(segment) * columns.tilesPerPlane) * ColumnThreads +
-                        static_cast<int>(threadIdx.x);
+    const int tileInPlane = static_cast<int>(tile - static_cast<std::int64_t>(segment) * columns.tilesPerPlane);
+    const int inPlane = tileInPlane * ColumnThreads + static_cast<int>(threadIdx.x);
     if (inPlane < extent.PlaneSize())
     {
       const int begin = segment * columns.segment;

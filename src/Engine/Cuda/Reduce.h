@@ -12,9 +12,9 @@ namespace engine
 {
 namespace cuda
 {
-// Deterministic reductions of two numbers at once: every thread accumulates its voxels in order, JoinBlock joins a block
-// in a fixed tree, each block stores a pair in the device's scratch memory, and one block joins the pairs. Which voxel
-// belongs to which thread depends on the size alone, so that the bits do not depend on the GPU's scheduling.
+// Deterministic reductions of two numbers at once: every thread accumulates its voxels in order, JoinBlock joins a
+// block in a fixed tree, each block stores a pair in the device's scratch memory, and one block joins the pairs. Which
+// voxel belongs to which thread depends on the size alone, so that the bits do not depend on the GPU's scheduling.
 
 enum class Join
 {
@@ -25,7 +25,7 @@ enum class Join
 
 /** Most blocks of a reducing kernel. Bounded so that the last step stays short; the pairs take 64 KiB of scratch. */
 constexpr int ReductionBlocks = 4096;
-static_assert(ReductionBlocks * 2 * sizeof(double) <= Device::ScratchBytes, "partial results exceed the scratch memory");
+static_assert(ReductionBlocks * 2 * sizeof(double) <= Device::ScratchBytes, "pairs exceed the scratch memory");
 
 template <Join operation>
 __device__ __forceinline__ double
@@ -101,7 +101,8 @@ constexpr int FinishThreads = 1024;
 
 template <Join first, Join second>
 __global__ void
-__launch_bounds__(FinishThreads) FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
+__launch_bounds__(FinishThreads)
+  FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
 {
   double a = NeutralValue<first>();
   double b = NeutralValue<second>();
@@ -133,7 +134,8 @@ void
 FinishReduction(const Device & device, cudaStream_t stream, const dim3 & grid, double * result, int numberOfResults = 2)
 {
   const int blocks = static_cast<int>(grid.x * grid.y);
-  FinishReductionKernel<first, second><<<1, FinishThreads, 0, stream>>>(Partials(device), blocks, result, numberOfResults);
+  FinishReductionKernel<first, second>
+    <<<1, FinishThreads, 0, stream>>>(Partials(device), blocks, result, numberOfResults);
   CheckLaunch(device, "FinishReduction");
 }
 } // namespace cuda

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floor per voxel of a scalar image, linear: 20 bytes (displacement in, image in once through the caches, output out), 12
-// more for the gradient, about 60 flops; the 8 gathers (cubic: 64) load the L1 cache more than the DRAM.
+// Floor per voxel of a scalar image, linear: 20 bytes (displacement in, image in once through the caches, output out),
+// 12 more for the gradient, about 60 flops; the 8 gathers (cubic: 64) load the L1 cache more than the DRAM.
 #include "../Operators/Resample.h"
 
 #include "Launch.h"
@@ -245,10 +245,12 @@ Resample(const Device &             device,
   arguments.inside = inside.data;
   arguments.clamp = parameters.outside == Outside::Clamp;
   arguments.outsideValue = parameters.outsideValue;
-  const auto kernel = parameters.interpolation == Interpolation::Nearest
-                        ? ResampleKernel<Interpolation::Nearest>
-                        : (parameters.interpolation == Interpolation::Linear ? ResampleKernel<Interpolation::Linear>
-                                                                             : ResampleKernel<Interpolation::CubicBSpline>);
+  auto kernel = ResampleKernel<Interpolation::Linear>;
+  if (parameters.interpolation != Interpolation::Linear)
+  {
+    kernel = parameters.interpolation == Interpolation::Nearest ? ResampleKernel<Interpolation::Nearest>
+                                                                : ResampleKernel<Interpolation::CubicBSpline>;
+  }
   kernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(arguments, extent);
   CheckLaunch(device, "Resample");
 }

@@ -11,7 +11,7 @@ namespace itk
 {
 namespace engine
 {
-/** Where a sample lies along one axis: the grid cell and the fraction in [0, 1) behind it. */
+/** Where a sample lies along one axis: the grid cell and the fraction in [0, 1] behind it (1 by rounding only). */
 struct AxisPosition
 {
   int   cell;

@@ -3,12 +3,42 @@
 
 #include "itkGaussianOperator.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 namespace itk
 {
 namespace engine
 {
+namespace
+{
+/** The same weights exp(-v) I_k(v) by Miller's backward recurrence, which holds for any variance: ITK's series neither
+ * reaches its own error bound above a variance of about 180 nor stays finite above 745. */
+void
+FillWideKernel(double variance, double maximumError, int maximumRadius, SymmetricKernel & kernel)
+{
+  const int           count = static_cast<int>(20.0 * std::sqrt(variance)) + 50;
+  std::vector<double> weights(count + 2, 0.0);
+  weights[count] = 1e-250;
+  for (int k = count; k > 0; --k)
+  {
+    weights[k - 1] = weights[k + 1] + 2.0 * k / variance * weights[k];
+  }
+  const double total = 2.0 * std::accumulate(weights.begin() + 1, weights.end(), 0.0) + weights[0];
+  double       sum = weights[0];
+  for (kernel.radius = 0; kernel.radius < maximumRadius && sum < (1.0 - maximumError) * total;)
+  {
+    sum += 2.0 * weights[++kernel.radius];
+  }
+  for (int k = 0; k <= kernel.radius; ++k)
+  {
+    kernel.weight[k] = static_cast<float>(weights[k] / sum);
+  }
+}
+} // namespace
+
 SymmetricKernel
 MakeGaussianKernel(double variance, double maximumError, int maximumWidth)
 {
@@ -31,20 +61,27 @@ MakeGaussianKernel(double variance, double maximumError, int maximumWidth)
     ThrowError("Gaussian standard deviation ", std::sqrt(variance), " voxels is larger than ",
                SymmetricKernel::MaximumRadius / 6.0);
   }
+  // ITK's limit counts the weights of one side.
+  const int maximumRadius = std::min(maximumWidth, SymmetricKernel::MaximumRadius);
+  if (variance > 100.0)
+  {
+    FillWideKernel(variance, maximumError, maximumRadius, kernel);
+    return kernel;
+  }
   GaussianOperator<double, 1> gaussian;
   gaussian.SetDirection(0);
   gaussian.SetVariance(variance);
   gaussian.SetMaximumError(maximumError);
-  gaussian.SetMaximumKernelWidth(std::min(maximumWidth, 2 * SymmetricKernel::MaximumRadius - 1));
+  gaussian.SetMaximumKernelWidth(maximumRadius);
   // ITK warns on the console when it truncates; the limit is the caller's wish.
   const bool warnings = Object::GetGlobalWarningDisplay();
   Object::SetGlobalWarningDisplay(false);
   gaussian.CreateDirectional();
   Object::SetGlobalWarningDisplay(warnings);
-  kernel.radius = static_cast<int>(gaussian.GetRadius()[0]);
+  kernel.radius = std::min(static_cast<int>(gaussian.GetRadius()[0]), SymmetricKernel::MaximumRadius);
   for (int k = 0; k <= kernel.radius; ++k)
   {
-    kernel.weight[k] = static_cast<float>(gaussian[kernel.radius + k]);
+    kernel.weight[k] = static_cast<float>(gaussian[gaussian.GetRadius()[0] + k]);
   }
   return kernel;
 }

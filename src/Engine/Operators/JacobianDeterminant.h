@@ -14,8 +14,8 @@ namespace engine
  * \param toIndex T: the identity for displacements in voxels; the inverse of direction times spacing for physical
  *                displacements, which gives the determinant of the physical map, oblique grids included.
  * \param output  scalar field, or absent when only the minimum is wanted.
- * \param minimum optional, 2 doubles of device memory: the smallest determinant, and the number of voxels where it is
- *                <= 0 (or not a number).
+ * \param minimum optional, 2 doubles of device memory: the smallest determinant (NaN if one of them is), and the number
+ *                of voxels where it is <= 0 or not a number.
  * Central differences; at a border the missing neighbour is replaced by the point itself, as in ITK's
  * DisplacementFieldJacobianDeterminantFilter. An axis of one voxel counts as identity. Deterministic. */
 ITK_ENGINE_DECLARE(void JacobianDeterminant(const Device &     device,
@@ -33,7 +33,7 @@ JacobianDeterminant(const Device &     device,
 
 /** One pass of the folding guard: where the determinant of x + u(x) is below `threshold`, u is replaced at that voxel
  * and its 26 neighbours by the mean of u over the 3x3x3 neighbourhood (clamped at borders). Elsewhere u is untouched,
- * bit for bit. Repeated passes contract towards a locally affine map, whose determinant is positive.
+ * bit for bit. Repeated passes contract towards a locally affine map, whose determinant is positive. u must be finite.
  *
  * \param count 1 double of device memory: voxels below the threshold (or not a number) before the pass; a pass with
  *              none changes nothing and costs one read of u.

@@ -12,8 +12,8 @@ struct LnccParameters
 {
   int radius[3] = { 3, 3, 3 }; ///< window of 2 radius + 1 voxels per axis, radius >= 0; it may exceed the image
   /** Added to the product of the two variances, in (intensity^2)^2: windows flatter than that count as uncorrelated.
-   * 1e-5 suits images scaled to [0, 1]. */
-  float varianceFloor = 1e-5f;
+   * Must be positive. 1e-7 suits images scaled to [0, 1]. */
+  float varianceFloor = 1e-7f;
   /** Subtracted from the intensities before products are taken; any value near the mean keeps all digits of images
    * with a large offset. The result does not depend on it otherwise. */
   float fixedShift = 0.0f;

@@ -216,6 +216,10 @@ Lncc(const Device &         device,
   {
     RequireField(gradient, fixed.lattice, 1, "gradient");
   }
+  if (!(parameters.varianceFloor > 0.0f))
+  {
+    ThrowError("Lncc: variance floor ", parameters.varianceFloor, " is not positive");
+  }
   for (const int radius : parameters.radius)
   {
     if (radius < 0)

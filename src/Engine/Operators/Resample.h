@@ -43,8 +43,8 @@ struct ResampleParameters
  * \param inside       optional: 1 where p is inside the buffer and, with a mask, the nearest mask voxel is not 0.
  *
  * Inside the buffer means ITK's half-voxel rim, -0.5 <= p < size - 0.5 along each axis; within the rim and with
- * Outside::Clamp the nearest edge is taken (B-spline: mirrored coefficients within the rim, the position clamped to
- * [0, size - 1] beyond it). Deterministic. No workspace. `output` must not alias an input. */
+ * Outside::Clamp the nearest edge is taken. B-spline: mirrored coefficients within the rim for Outside::Value, the
+ * position clamped to [0, size - 1] for Outside::Clamp. Deterministic. No workspace. `output` must not alias an input. */
 ITK_ENGINE_DECLARE(void Resample(const Device &             device,
                                  const ResampleParameters & parameters,
                                  const ConstField &         moving,

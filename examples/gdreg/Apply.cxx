@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "BadInput.h"
+#include "Commands.h"
+#include "OutputFiles.h"
+#include "Resample.h"
+#include "TransformIO.h"
+
+#include "itkLabelImageGaussianInterpolateImageFunction.h"
+#include "itkNearestNeighborInterpolateImageFunction.h"
+#include "itkResampleImageFilter.h"
+
+namespace gdreg
+{
+namespace
+{
+/** Labels go through ITK: values of any size are kept exactly. */
+template <unsigned int VDimension>
+typename LabelImage<VDimension>::Pointer
+ResampleLabels(const LabelImage<VDimension> *         moving,
+               const PointMap<VDimension> &           map,
+               const itk::ImageBase<VDimension> *     grid,
+               const bool                             smooth)
+{
+  using ImageType = LabelImage<VDimension>;
+  auto resample = itk::ResampleImageFilter<ImageType, ImageType>::New();
+  resample->SetInput(moving);
+  resample->SetTransform(map.MakeComposite());
+  resample->SetOutputParametersFromImage(grid);
+  if (smooth)
+  {
+    auto interpolator = itk::LabelImageGaussianInterpolateImageFunction<ImageType, double>::New();
+    double sigma[VDimension];
+    for (unsigned int d = 0; d < VDimension; ++d)
+    {
+      sigma[d] = moving->GetSpacing()[d];
+    }
+    interpolator->SetParameters(sigma, 1.5); // a window of 1.5 sigma: 3 voxels along each axis, enough for a vote
+    resample->SetInterpolator(interpolator);
+  }
+  else
+  {
+    resample->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ImageType, double>::New());
+  }
+  resample->Update();
+  return resample->GetOutput();
+}
+
+template <unsigned int VDimension>
+void
+ApplyInDimension(const ApplySettings & settings, const std::string & device, const std::string & temporary)
+{
+  auto map = ReadPointMap<VDimension>("--transform", settings.transforms);
+  if (settings.invert)
+  {
+    map = map.MakeInverse(device);
+  }
+  const auto grid = ReadGrid<VDimension>("--reference", settings.reference);
+  if (settings.interpolation == "nearest" || settings.interpolation == "label")
+  {
+    const auto component = ReadScalarImageInformation("--moving", settings.moving).component;
+    const auto moving = ReadLabels<VDimension>("--moving", settings.moving);
+    const auto warped = ResampleLabels<VDimension>(moving, map, grid, settings.interpolation == "label");
+    WriteLabels<VDimension>(warped, component, temporary);
+    return;
+  }
+  const auto moving = ReadScalarImage<VDimension>("--moving", settings.moving);
+  const auto interpolation =
+    settings.interpolation == "cubic" ? InterpolationEnum::CubicBSpline : InterpolationEnum::Linear;
+  const float outside = BackgroundOf<VDimension>(moving);
+  const auto  warped =
+    map.IsLinear()
+      ? Warp<VDimension>(device, moving, map.MakeAffine(), nullptr, grid, interpolation, outside)
+      : Warp<VDimension>(device, moving, nullptr, map.MakeField(grid), grid, interpolation, outside);
+  WriteImage<ScalarImage<VDimension>>(warped, temporary, true);
+}
+} // namespace
+
+void
+RunApply(const ApplySettings & settings)
+{
+  const std::string & interpolation = settings.interpolation;
+  if (interpolation != "linear" && interpolation != "nearest" && interpolation != "label" && interpolation != "cubic")
+  {
+    throw BadInput("--interpolation", "unknown '" + interpolation + "'; there are: cubic, label, linear, nearest");
+  }
+  const auto device = ResolveDevice(settings.device);
+  const auto moving = ReadScalarImageInformation("--moving", settings.moving);
+  const auto reference = ReadImageInformation("--reference", settings.reference);
+  if (reference.dimension != moving.dimension)
+  {
+    throw BadInput("--reference",
+                   "'" + settings.reference + "' is " + std::to_string(reference.dimension) +
+                     "D, the moving image is " + std::to_string(moving.dimension) + "D");
+  }
+  for (const auto & path : settings.transforms)
+  {
+    const auto dimension = ReadTransformDimension("--transform", path);
+    if (dimension != moving.dimension)
+    {
+      throw BadInput("--transform",
+                     "'" + path + "' is " + std::to_string(dimension) + "D, the moving image is " +
+                       std::to_string(moving.dimension) + "D");
+    }
+  }
+  CheckImageName("--output", settings.output);
+  OutputFiles       outputs;
+  const std::string temporary = outputs.Add("--output", settings.output);
+  moving.dimension == 2 ? ApplyInDimension<2>(settings, device, temporary)
+                        : ApplyInDimension<3>(settings, device, temporary);
+  outputs.Commit();
+}
+} // namespace gdreg

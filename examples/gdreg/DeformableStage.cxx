@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "DeformableStage.h"
+
+#include "itkCommand.h"
+#include "itkGPUDiffeomorphicRegistrationMethod.h"
+#include "itkImageMaskSpatialObject.h"
+
+namespace gdreg
+{
+template <unsigned int VDimension>
+DeformableStageResult<VDimension>
+RunDeformableStage(const DeformableStageInput<VDimension> & input)
+{
+  using ImageType = ScalarImage<VDimension>;
+  // Fields in float: double would need twice the memory and gives nothing, the solver works in float.
+  using OutputTransformType = itk::DisplacementFieldTransform<float, VDimension>;
+  using MethodType = itk::GPUDiffeomorphicRegistrationMethod<ImageType, ImageType, OutputTransformType>;
+  using MaskObjectType = itk::ImageMaskSpatialObject<VDimension>;
+  const RegisterSettings & settings = *input.settings;
+
+  auto linear = itk::AffineTransform<float, VDimension>::New();
+  itk::Matrix<float, VDimension, VDimension> matrix;
+  itk::Vector<float, VDimension>             offset;
+  for (unsigned int i = 0; i < VDimension; ++i)
+  {
+    for (unsigned int j = 0; j < VDimension; ++j)
+    {
+      matrix(i, j) = static_cast<float>(input.linear->GetMatrix()(i, j));
+    }
+    offset[i] = static_cast<float>(input.linear->GetOffset()[i]);
+  }
+  linear->SetMatrix(matrix);
+  linear->SetOffset(offset);
+
+  auto                                                         method = MethodType::New();
+  typename MethodType::ImageMetricType::Pointer                metric;
+  if (settings.metric == SimilarityEnum::LocalCorrelation)
+  {
+    auto correlation = MethodType::CorrelationMetricType::New();
+    typename MethodType::CorrelationMetricType::RadiusType radius;
+    radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
+    correlation->SetRadius(radius);
+    metric = correlation;
+  }
+  else
+  {
+    metric = MethodType::MeanSquaresMetricType::New();
+  }
+  const auto makeMaskObject = [](const MaskImage<VDimension> * mask) {
+    auto object = MaskObjectType::New();
+    object->SetImage(mask);
+    object->Update();
+    return object;
+  };
+  if (input.fixedMask)
+  {
+    metric->SetFixedImageMask(makeMaskObject(input.fixedMask));
+  }
+  if (input.movingMask)
+  {
+    metric->SetMovingImageMask(makeMaskObject(input.movingMask));
+  }
+
+  const auto                                        levels = settings.shrinkFactors.size();
+  typename MethodType::ShrinkFactorsArrayType       shrinkFactors(levels);
+  typename MethodType::SmoothingSigmasArrayType     sigmas(levels);
+  typename MethodType::NumberOfIterationsArrayType  iterations(levels);
+  for (std::size_t level = 0; level < levels; ++level)
+  {
+    shrinkFactors[level] = settings.shrinkFactors[level];
+    sigmas[level] = static_cast<float>(settings.smoothingSigmas[level]);
+    iterations[level] = settings.iterations[level];
+  }
+  method->SetFixedImage(input.fixed);
+  method->SetMovingImage(input.moving);
+  method->SetMovingInitialTransform(linear);
+  method->SetMetric(metric);
+  method->SetNumberOfLevels(levels);
+  method->SetShrinkFactorsPerLevel(shrinkFactors);
+  method->SetSmoothingSigmasPerLevel(sigmas);
+  method->SmoothingSigmasAreSpecifiedInPhysicalUnitsOff();
+  method->SetNumberOfIterationsPerLevel(iterations);
+  method->SetLearningRate(static_cast<float>(settings.learningRate));
+  method->SetGaussianSmoothingVarianceForTheUpdateField(static_cast<float>(settings.updateVariance));
+  method->SetGaussianSmoothingVarianceForTheTotalField(static_cast<float>(settings.totalVariance));
+  method->SetConvergenceThreshold(static_cast<float>(settings.convergenceThreshold));
+  method->SetConvergenceWindowSize(settings.convergenceWindow);
+  method->GetModifiableSolver()->SetMinimumJacobian(settings.minimumJacobian);
+  method->SetDevice(settings.device);
+
+  if (input.progress)
+  {
+    method->AddObserver(itk::IterationEvent(), [&input, &method](const itk::EventObject & event) {
+      // A new level announces itself by an event derived from this one, before its first iteration.
+      if (typeid(event) == typeid(itk::IterationEvent) &&
+          !input.progress(static_cast<unsigned int>(method->GetCurrentLevel()) + 1,
+                          static_cast<unsigned int>(method->GetCurrentIteration()),
+                          method->GetCurrentMetricValue(),
+                          method->GetCurrentConvergenceValue()))
+      {
+        method->AbortGenerateDataOn();
+      }
+    });
+  }
+  method->Update();
+
+  DeformableStageResult<VDimension> result;
+  result.field = method->GetModifiableTransform()->GetModifiableDisplacementField();
+  result.inverse = method->GetModifiableTransform()->GetModifiableInverseDisplacementField();
+  result.numbers = method->GetResult();
+  return result;
+}
+
+template DeformableStageResult<2>
+RunDeformableStage<2>(const DeformableStageInput<2> &);
+template DeformableStageResult<3>
+RunDeformableStage<3>(const DeformableStageInput<3> &);
+} // namespace gdreg

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "RegisterSettings.h"
+
+#include "BadInput.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <map>
+
+namespace gdreg
+{
+namespace
+{
+std::vector<std::string>
+Split(const std::string & text, const char separator)
+{
+  std::vector<std::string> parts(1);
+  for (const char c : text)
+  {
+    if (c == separator)
+    {
+      parts.emplace_back();
+    }
+    else
+    {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+double
+ParseNumber(const std::string & argument, const std::string & text)
+{
+  char *       end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(value))
+  {
+    throw BadInput(argument, "'" + text + "' is not a number");
+  }
+  return value;
+}
+
+unsigned int
+ParseCount(const std::string & argument, const std::string & text, const unsigned int low, const unsigned int high)
+{
+  const double value = ParseNumber(argument, text);
+  if (value != std::floor(value) || value < low || value > high)
+  {
+    throw BadInput(argument,
+                   "'" + text + "' is not a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return static_cast<unsigned int>(value);
+}
+
+template <typename TValue>
+TValue
+Choose(const std::string & argument, const std::string & name, const std::map<std::string, TValue> & choices)
+{
+  const auto found = choices.find(name);
+  if (found == choices.end())
+  {
+    std::string names;
+    for (const auto & choice : choices)
+    {
+      names += (names.empty() ? "" : ", ") + choice.first;
+    }
+    throw BadInput(argument, "unknown '" + name + "'; there are: " + names);
+  }
+  return found->second;
+}
+
+void
+CheckRange(const std::string & argument, const double value, const double low, const double high)
+{
+  if (!(value >= low && value <= high))
+  {
+    char text[160];
+    std::snprintf(text, sizeof(text), "%g is not in the range from %g to %g", value, low, high);
+    throw BadInput(argument, text);
+  }
+}
+} // namespace
+
+void
+RegisterSettings::Interpret()
+{
+  linear = Choose<LinearModelEnum>("--linear",
+                                   linearName,
+                                   { { "none", LinearModelEnum::None },
+                                     { "translation", LinearModelEnum::Translation },
+                                     { "rigid", LinearModelEnum::Rigid },
+                                     { "affine", LinearModelEnum::Affine } });
+  solver = Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
+  metric = Choose<SimilarityEnum>(
+    "--metric", metricName, { { "lncc", SimilarityEnum::LocalCorrelation }, { "ssd", SimilarityEnum::MeanSquares } });
+
+  shrinkFactors.clear();
+  smoothingSigmas.clear();
+  iterations.clear();
+  for (const auto & part : Split(shrinkFactorsText, 'x'))
+  {
+    shrinkFactors.push_back(ParseCount("--shrink-factors", part, 1, 64));
+  }
+  for (const auto & part : Split(smoothingSigmasText, 'x'))
+  {
+    smoothingSigmas.push_back(ParseNumber("--smoothing-sigmas", part));
+    CheckRange("--smoothing-sigmas", smoothingSigmas.back(), 0.0, 64.0);
+  }
+  for (const auto & part : Split(iterationsText, 'x'))
+  {
+    iterations.push_back(ParseCount("--iterations", part, 0, 100000));
+  }
+  const std::size_t levels = shrinkFactors.size();
+  const auto        complain = [levels](const std::string & argument, const std::size_t count) {
+    if (count != levels)
+    {
+      throw BadInput(argument,
+                     "there are " + std::to_string(count) + " values for the " + std::to_string(levels) +
+                       " levels of --shrink-factors");
+    }
+  };
+  complain("--smoothing-sigmas", smoothingSigmas.size());
+  complain("--iterations", iterations.size());
+  if (levels > 10)
+  {
+    throw BadInput("--shrink-factors", std::to_string(levels) + " levels are more than 10");
+  }
+
+  const auto convergence = Split(convergenceText, ',');
+  if (convergence.size() != 2)
+  {
+    throw BadInput("--convergence", "'" + convergenceText + "' is not of the form threshold,window, such as 1e-6,10");
+  }
+  convergenceThreshold = ParseNumber("--convergence", convergence[0]);
+  CheckRange("--convergence", convergenceThreshold, 0.0, 1.0);
+  convergenceWindow = ParseCount("--convergence", convergence[1], 2, 1000);
+
+  CheckRange("--radius", radius, 1, 32);
+  CheckRange("--learning-rate", learningRate, 1e-6, 10.0);
+  CheckRange("--update-variance", updateVariance, 0.0, 1000.0);
+  CheckRange("--total-variance", totalVariance, 0.0, 1000.0);
+  CheckRange("--minimum-jacobian", minimumJacobian, 0.0, 0.99);
+  CheckRange("--threads", threads, 0, 1024);
+}
+} // namespace gdreg

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef RegisterSettings_h
+#define RegisterSettings_h
+
+#include "LinearStage.h"
+
+#include <string>
+#include <vector>
+
+namespace gdreg
+{
+enum class SolverEnum
+{
+  Greedy,
+  None
+};
+
+enum class SimilarityEnum
+{
+  LocalCorrelation,
+  MeanSquares
+};
+
+/** The command line of `gdreg register`: as it was typed, and what it means. */
+struct RegisterSettings
+{
+  std::string fixed;
+  std::string moving;
+  std::string outputPrefix;
+  std::string fixedMask;
+  std::string movingMask;
+  std::string initialTransform;
+  std::string report;
+  std::string json;
+  bool        quiet{ false };
+
+  std::string linearName{ "affine" };
+  std::string solverName{ "greedy" };
+  std::string metricName{ "lncc" };
+  std::string shrinkFactorsText{ "4x2x1" };
+  std::string smoothingSigmasText{ "2x1x0" };
+  std::string iterationsText{ "200x100x50" };
+  std::string convergenceText{ "1e-6,10" };
+  std::string device{ "auto" };
+  int         radius{ 3 };
+  int         threads{ 0 };
+  double      learningRate{ 0.25 };
+  double      updateVariance{ 1.0 };
+  double      totalVariance{ 0.25 };
+  double      minimumJacobian{ 0.1 };
+
+  LinearModelEnum           linear{ LinearModelEnum::Affine };
+  SolverEnum                solver{ SolverEnum::Greedy };
+  SimilarityEnum            metric{ SimilarityEnum::LocalCorrelation };
+  std::vector<unsigned int> shrinkFactors;
+  std::vector<double>       smoothingSigmas;
+  std::vector<unsigned int> iterations;
+  double                    convergenceThreshold{ 1e-6 };
+  unsigned int              convergenceWindow{ 10 };
+
+  /** Fills the second half from the first. Throws BadInput. */
+  void
+  Interpret();
+};
+} // namespace gdreg
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef RunRecord_h
+#define RunRecord_h
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gdreg
+{
+/** Every number of a run of `gdreg register`, for the summary, the JSON file and the report. */
+struct RunRecord
+{
+  struct ImageFacts
+  {
+    std::string         path;
+    std::vector<int>    size;
+    std::vector<double> spacing;
+    std::vector<double> origin;
+    std::vector<double> direction; ///< row by row
+  };
+  struct LinearStep
+  {
+    std::string  description;
+    unsigned int iterations{ 0 };
+    double       metricValue{ 0.0 };
+    double       seconds{ 0.0 };
+  };
+  struct Level
+  {
+    unsigned int        shrinkFactor{ 1 };
+    double              smoothingSigma{ 0.0 };
+    unsigned int        maximumIterations{ 0 };
+    std::vector<int>    size;
+    std::vector<double> metricValues;
+    double              seconds{ 0.0 };
+    bool                converged{ false };
+  };
+
+  unsigned int dimension{ 3 };
+  ImageFacts   fixed;
+  ImageFacts   moving;
+  /** Option and value, in the order of the command line's help. */
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  std::string device;
+  std::string deviceDescription;
+  std::size_t peakDeviceBytes{ 0 };
+
+  std::string             linearStart;
+  std::vector<LinearStep> linearSteps;
+  std::vector<double>     linearMatrix; ///< row by row
+  std::vector<double>     linearOffset;
+  double                  linearDeterminant{ 1.0 };
+
+  bool               hasDeformable{ false };
+  std::vector<Level> levels;
+  /** Local correlation (mean of CC, 1 is best) or mean squares at full resolution: after the linear stage, at the end. */
+  double      initialMetricValue{ 0.0 };
+  double      finalMetricValue{ 0.0 };
+  double      minimumJacobian{ 1.0 };
+  double      maximumJacobian{ 1.0 };
+  std::size_t foldedVoxels{ 0 };
+  double      maximumDisplacement{ 0.0 };     ///< mm, of the deformable part
+  double      inverseMeanResidual{ 0.0 };    ///< voxels
+  double      inverseMaximumResidual{ 0.0 }; ///< voxels
+
+  /** Normalised cross-correlation over the fixed image (inside its mask). */
+  double correlationBefore{ 0.0 };
+  double correlationLinear{ 0.0 };
+  double correlationAfter{ 0.0 };
+
+  double readSeconds{ 0.0 };
+  double linearSeconds{ 0.0 };
+  double deformableSeconds{ 0.0 };         ///< wall time around the method
+  double deformableDeviceSeconds{ 0.0 };   ///< images on the device to the final field
+  double deformableTransferSeconds{ 0.0 }; ///< host to device and back
+  double resampleSeconds{ 0.0 };
+  double reportSeconds{ 0.0 };
+  double writeSeconds{ 0.0 };
+  double totalSeconds{ 0.0 };
+
+  std::vector<std::pair<std::string, std::string>> outputs; ///< what, path
+};
+
+/** The record as JSON text. */
+std::string
+MakeJson(const RunRecord & record);
+} // namespace gdreg
+
+#endif

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "BadInput.h"
+#include "Commands.h"
+
+#include "itkMacro.h"
+#include "itkObject.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <functional>
+#include <iostream>
+#include <new>
+
+namespace gdreg
+{
+namespace
+{
+volatile std::sig_atomic_t interrupted = 0;
+
+void
+Interrupt(int)
+{
+  if (interrupted)
+  {
+    std::_Exit(130); // asked twice: at once
+  }
+  interrupted = 1;
+}
+
+using Action = std::function<void()>;
+
+void
+AddDeviceOption(CLI::App * command, std::string & device)
+{
+  command->add_option("--device", device, "auto (a GPU if one works, else the CPU), cpu, cuda or cuda:N")
+    ->capture_default_str();
+}
+
+void
+AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("register", "Register a moving image to a fixed image");
+  command->footer("Writes P_Composite.h5 (ITK transform: the field is applied first, then the linear map),\n"
+                  "P_Field.mha (displacements on the fixed grid, LPS mm, fixed to moving),\n"
+                  "P_InverseField.mha (displacements on the moving grid, moving to fixed) and\n"
+                  "P_Warped.nii.gz (the moving image on the fixed grid).\n"
+                  "Lists like 4x2x1 have one value per level, coarse to fine.");
+  command->add_option("--fixed", settings.fixed, "Fixed image, 2D or 3D")->required();
+  command->add_option("--moving", settings.moving, "Moving image")->required();
+  command->add_option("--output-prefix", settings.outputPrefix, "P: start of the names of the output files")->required();
+  command->add_option("--fixed-mask", settings.fixedMask, "Image on the fixed grid; 0 leaves a voxel out");
+  command->add_option("--moving-mask", settings.movingMask, "Image on the moving grid; 0 leaves a voxel out");
+  command->add_option(
+    "--initial-transform", settings.initialTransform, "Linear transform file to start from, fixed to moving points");
+  command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid or affine")
+    ->capture_default_str();
+  command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();
+  command->add_option("--metric", settings.metricName, "lncc (local correlation) or ssd (mean squares)")
+    ->capture_default_str();
+  command->add_option("--radius", settings.radius, "Radius of lncc's window in voxels")->capture_default_str();
+  command->add_option("--shrink-factors", settings.shrinkFactorsText, "Shrink factor of each level")
+    ->capture_default_str();
+  command->add_option("--smoothing-sigmas", settings.smoothingSigmasText, "Smoothing of each level in voxels")
+    ->capture_default_str();
+  command->add_option("--iterations", settings.iterationsText, "Most iterations of each level")->capture_default_str();
+  command->add_option("--learning-rate", settings.learningRate, "Largest step of an iteration in voxels of the level")
+    ->capture_default_str();
+  command->add_option("--update-variance", settings.updateVariance, "Gaussian of the update in voxels^2 of the level")
+    ->capture_default_str();
+  command->add_option("--total-variance", settings.totalVariance, "Gaussian of the field in voxels^2 of the level")
+    ->capture_default_str();
+  command->add_option("--convergence", settings.convergenceText, "threshold,window: a level ends below this slope")
+    ->capture_default_str();
+  command->add_option("--minimum-jacobian", settings.minimumJacobian, "Where det J falls below it, the field is relaxed")
+    ->capture_default_str();
+  AddDeviceOption(command, settings.device);
+  command->add_option("--threads", settings.threads, "Number of CPU threads; 0 is all")->capture_default_str();
+  command->add_option("--report", settings.report, "HTML file with pictures, curves and numbers of the run");
+  command->add_option("--json", settings.json, "JSON file with every number of the run");
+  command->add_flag("--quiet", settings.quiet, "Print nothing but errors");
+  command->callback([&settings, &action] { action = [&settings] { RunRegister(settings); }; });
+}
+
+void
+AddApply(CLI::App & app, ApplySettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("apply", "Resample an image through transforms");
+  command->footer("Several --transform are applied to the points of the reference in the order in which they are listed,\n"
+                  "the first one first. Transforms are ITK files (.h5 .tfm .txt .mat) or displacement fields.\n"
+                  "nearest and label keep the voxel type of the moving image; linear and cubic write float.");
+  command->add_option("--moving", settings.moving, "Image to resample")->required();
+  command->add_option("--reference", settings.reference, "Image that gives the grid of the output")->required();
+  command->add_option("--transform", settings.transforms, "Transform from reference to moving points; repeatable")
+    ->required()
+    ->allow_extra_args(false);
+  command->add_flag("--invert", settings.invert, "Use the inverse of the whole map");
+  command->add_option("--output", settings.output, "Image to write")->required();
+  command->add_option("--interpolation", settings.interpolation, "linear, nearest, label (smooth borders) or cubic")
+    ->capture_default_str();
+  AddDeviceOption(command, settings.device);
+  command->callback([&settings, &action] { action = [&settings] { RunApply(settings); }; });
+}
+
+void
+AddCompose(CLI::App & app, ComposeSettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("compose", "Write several transforms as one");
+  command->footer("The transform that is listed first is applied first. The output is a displacement field on the grid of the\n"
+                  "reference (.mha, .nii.gz) or a transform file (.h5; .tfm if the map is linear), by its ending.");
+  command->add_option("--transform", settings.transforms, "Transform file or displacement field; repeatable")
+    ->required()
+    ->allow_extra_args(false);
+  command->add_flag("--invert", settings.invert, "Write the inverse of the whole map");
+  command->add_option("--reference", settings.reference, "Image that gives the grid")->required();
+  command->add_option("--output", settings.output, "Field or transform file to write")->required();
+  AddDeviceOption(command, settings.device);
+  command->callback([&settings, &action] { action = [&settings] { RunCompose(settings); }; });
+}
+
+void
+AddFieldCommand(CLI::App &          app,
+                const std::string & name,
+                const std::string & description,
+                void (*run)(const FieldSettings &),
+                FieldSettings & settings,
+                Action &        action)
+{
+  auto * command = app.add_subcommand(name, description);
+  command->add_option("--field", settings.field, "Displacement field")->required();
+  command->add_option("--output", settings.output, "Image to write")->required();
+  AddDeviceOption(command, settings.device);
+  command->callback([&settings, &action, run] { action = [&settings, run] { run(settings); }; });
+}
+
+void
+AddScore(CLI::App & app, ScoreSettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("score", "Measure how well labels or landmarks match under a transform");
+  command->footer("Labels: Dice of each label, their mean, and of all labels together, by nearest neighbour.\n"
+                  "Landmarks: CSV files with the header x,y,z in LPS mm, row i of one matching row i of the other.");
+  command->add_option("--fixed-labels", settings.fixedLabels, "Label image of the fixed image");
+  command->add_option("--moving-labels", settings.movingLabels, "Label image of the moving image");
+  command->add_option("--fixed-points", settings.fixedPoints, "Landmarks of the fixed image");
+  command->add_option("--moving-points", settings.movingPoints, "Landmarks of the moving image");
+  command->add_option("--transform", settings.transforms, "Transform from fixed to moving points; repeatable")
+    ->allow_extra_args(false);
+  command->add_option("--json", settings.json, "JSON file to write");
+  AddDeviceOption(command, settings.device);
+  command->add_flag("--quiet", settings.quiet, "Print nothing but errors");
+  command->callback([&settings, &action] { action = [&settings] { RunScore(settings); }; });
+}
+
+/** One line: messages of exceptions may have several. */
+std::string
+OneLine(std::string text)
+{
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::replace(text.begin(), text.end(), '\r', ' ');
+  return text;
+}
+} // namespace
+
+bool
+IsInterrupted()
+{
+  return interrupted != 0;
+}
+} // namespace gdreg
+
+int
+main(int argc, char * argv[])
+{
+  using namespace gdreg;
+  // Standard error belongs to this program's own messages.
+  itk::Object::GlobalWarningDisplayOff();
+  std::signal(SIGINT, Interrupt);
+  std::signal(SIGTERM, Interrupt);
+
+  CLI::App app("Diffeomorphic image registration on the GPU, or on the CPU where there is none.", "gdreg");
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App *, const CLI::Error & error) { return std::string(error.what()); });
+  RegisterSettings registerSettings;
+  ApplySettings    applySettings;
+  ComposeSettings  composeSettings;
+  FieldSettings    invertSettings;
+  FieldSettings    jacobianSettings;
+  ScoreSettings    scoreSettings;
+  Action           action;
+  AddRegister(app, registerSettings, action);
+  AddApply(app, applySettings, action);
+  AddCompose(app, composeSettings, action);
+  AddFieldCommand(app, "invert", "Invert a displacement field", RunInvert, invertSettings, action);
+  AddFieldCommand(
+    app, "jacobian", "Jacobian determinant of x + u(x) at each voxel", RunJacobian, jacobianSettings, action);
+  AddScore(app, scoreSettings, action);
+  app.add_subcommand("devices", "List the CPU and the GPUs")->callback([&action] { action = RunDevices; });
+
+  try
+  {
+    app.parse(argc, argv);
+  }
+  catch (const CLI::ParseError & error)
+  {
+    if (error.get_exit_code() == 0)
+    {
+      return app.exit(error); // --help
+    }
+    std::cerr << "gdreg: " << OneLine(error.what()) << std::endl;
+    return 1;
+  }
+  try
+  {
+    action();
+    return 0;
+  }
+  catch (const BadInput & error)
+  {
+    std::cerr << "gdreg: " << OneLine(error.what()) << std::endl;
+    return 1;
+  }
+  catch (const itk::ExceptionObject & error)
+  {
+    std::cerr << "gdreg: failed: " << OneLine(error.GetDescription()) << std::endl;
+  }
+  catch (const std::bad_alloc &)
+  {
+    std::cerr << "gdreg: failed: not enough memory on this machine" << std::endl;
+  }
+  catch (const std::exception & error)
+  {
+    std::cerr << "gdreg: failed: " << OneLine(error.what()) << std::endl;
+  }
+  return 2;
+}

@@ -1,0 +1,176 @@
+/*=========================================================================
+ *
+ *  Copyright NumFOCUS
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         http://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkGPUWarpImageFilter_hxx
+#define itkGPUWarpImageFilter_hxx
+
+#include "itkGPUWarpImageFilter.h"
+
+#include "itkGPUDiffeomorphicGeometry.h"
+#include "itkNearestNeighborExtrapolateImageFunction.h"
+#include "itkResampleImageFilter.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GPUWarpImageFilter()
+{
+  this->AddOptionalInputName("DisplacementField");
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::SetOutputParametersFromImage(
+  const ReferenceImageType * image)
+{
+  m_Grid = OutputImageType::New();
+  m_Grid->CopyInformation(image);
+  m_Grid->SetRegions(image->GetLargestPossibleRegion());
+  this->Modified();
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateOutputInformation()
+{
+  const ReferenceImageType * grid = this->GetInput();
+  if (m_Grid)
+  {
+    grid = m_Grid;
+  }
+  else if (this->GetDisplacementField())
+  {
+    grid = this->GetDisplacementField();
+  }
+  OutputImageType * output = this->GetOutput();
+  output->SetLargestPossibleRegion(grid->GetLargestPossibleRegion());
+  output->SetOrigin(grid->GetOrigin());
+  output->SetSpacing(grid->GetSpacing());
+  output->SetDirection(grid->GetDirection());
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateInputRequestedRegion()
+{
+  Superclass::GenerateInputRequestedRegion();
+  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
+  if (this->GetDisplacementField())
+  {
+    const_cast<DisplacementFieldType *>(this->GetDisplacementField())->SetRequestedRegionToLargestPossibleRegion();
+  }
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::EnlargeOutputRequestedRegion(DataObject * output)
+{
+  Superclass::EnlargeOutputRequestedRegion(output);
+  output->SetRequestedRegionToLargestPossibleRegion();
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData()
+{
+  this->AllocateOutputs();
+  const InputImageType * input = this->GetInput();
+  OutputImageType *      output = this->GetOutput();
+  if (m_Transform && !m_Transform->IsLinear())
+  {
+    itkExceptionMacro(<< "the transform " << m_Transform->GetNameOfClass() << " is not linear");
+  }
+
+  typename DisplacementFieldType::ConstPointer field = this->GetDisplacementField();
+  if (field && !GPUDiffeomorphicGeometry::HaveSameGrid<ImageDimension>(field, output))
+  {
+    using ResamplerType = ResampleImageFilter<DisplacementFieldType, DisplacementFieldType>;
+    using ExtrapolatorType = NearestNeighborExtrapolateImageFunction<DisplacementFieldType, double>;
+    const auto resampler = ResamplerType::New();
+    resampler->SetInput(field);
+    resampler->SetExtrapolator(ExtrapolatorType::New());
+    resampler->SetSize(output->GetLargestPossibleRegion().GetSize());
+    resampler->SetOutputStartIndex(output->GetLargestPossibleRegion().GetIndex());
+    resampler->SetOutputOrigin(output->GetOrigin());
+    resampler->SetOutputSpacing(output->GetSpacing());
+    resampler->SetOutputDirection(output->GetDirection());
+    resampler->Update();
+    field = resampler->GetOutput();
+  }
+
+  // x + u in voxels of the output grid, then the affine map to voxels of the input
+  const auto affine =
+    GPUDiffeomorphicGeometry::GetIndexToIndexMap<ImageDimension>(output, m_Transform.GetPointer(), input);
+  GPUDiffeomorphicEngine::MatrixType matrix;
+  for (int i = 0; i < 3; ++i)
+  {
+    for (int j = 0; j < 3; ++j)
+    {
+      matrix[i][j] = affine[i][j];
+    }
+  }
+  std::vector<float> vectors;
+  if (field)
+  {
+    vectors = GPUDiffeomorphicGeometry::GetIndexVectors(field.GetPointer());
+  }
+  std::vector<float> storage;
+  std::vector<float> values(output->GetBufferedRegion().GetNumberOfPixels());
+  m_DeviceName = GPUDiffeomorphicEngine::ResolveDevice(m_Device);
+  GPUDiffeomorphicEngine::Warp(m_DeviceName,
+                               GPUDiffeomorphicGeometry::GetFloatBuffer(input, storage),
+                               GPUDiffeomorphicGeometry::GetSize<ImageDimension>(input),
+                               affine,
+                               matrix,
+                               field ? vectors.data() : nullptr,
+                               m_Interpolation,
+                               static_cast<float>(m_EdgePaddingValue),
+                               GPUDiffeomorphicGeometry::GetSize<ImageDimension>(output),
+                               values.data());
+  std::transform(values.begin(), values.end(), output->GetBufferPointer(), [](float value) {
+    if constexpr (std::is_integral<OutputPixelType>::value)
+    {
+      const double low = NumericTraits<OutputPixelType>::NonpositiveMin();
+      const double high = NumericTraits<OutputPixelType>::max();
+      return static_cast<OutputPixelType>(std::min(high, std::max(low, std::floor(value + 0.5))));
+    }
+    else
+    {
+      return static_cast<OutputPixelType>(value);
+    }
+  });
+}
+
+template <typename TInputImage, typename TOutputImage, typename TDisplacementField>
+void
+GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  itkPrintSelfObjectMacro(Transform);
+  itkPrintSelfObjectMacro(Grid);
+  os << indent << "EdgePaddingValue: " << static_cast<typename NumericTraits<OutputPixelType>::PrintType>(m_EdgePaddingValue)
+     << std::endl;
+  os << indent << "Interpolation: " << static_cast<int>(m_Interpolation) << std::endl;
+  os << indent << "Device: " << m_Device << std::endl;
+  os << indent << "DeviceName: " << m_DeviceName << std::endl;
+}
+} // namespace itk
+
+#endif
