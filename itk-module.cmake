@@ -1,22 +1,23 @@
-get_filename_component(MY_CURRENT_DIR "${CMAKE_CURRENT_LIST_FILE}" PATH)
-file(READ "${MY_CURRENT_DIR}/README.md" DOCUMENTATION)
+set(DOCUMENTATION "Diffeomorphic registration of images behind ITK's v4 registration interface, on a GPU through CUDA
+where there is one and on the CPU where there is none, with the same results.")
 
 itk_module(GPUDiffeomorphicRegistration
   DEPENDS
     ITKCommon
-    ITKImageGrid
     ITKDisplacementField
+    ITKImageFunction
+    ITKImageGrid
     ITKMetricsv4
     ITKOptimizersv4
     ITKRegistrationMethodsv4
+    ITKSpatialObjects
     ITKTransform
   TEST_DEPENDS
-    ITKTestKernel
-    ITKIOTransformHDF5
-    ITKIOTransformInsightLegacy
     ITKIOMeta
     ITKIONIFTI
-    ITKIOPNG
+    ITKIOTransformHDF5
+    ITKSmoothing
+    ITKTestKernel
   DESCRIPTION
     "${DOCUMENTATION}"
   EXCLUDE_FROM_DEFAULT

@@ -101,14 +101,14 @@ public:
     MetricEnum         metric{ MetricEnum::LocalNormalizedCrossCorrelation };
     SizeType           radius{ { 3, 3, 3 } };
     std::vector<Level> levels;
-    double             learningRate{ 0.25 };        ///< largest displacement of one iteration, voxels of the level
-    double             updateFieldVariance{ 1.0 };  ///< Gaussian of the gradient, voxels^2 of the level
+    double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
+    double             updateFieldVariance{ 2.0 };  ///< Gaussian of the gradient, voxels^2 of the level
     double             totalFieldVariance{ 0.25 };  ///< Gaussian of the displacement, voxels^2 of the level
     double             convergenceThreshold{ 1e-6 };
     unsigned int       convergenceWindowSize{ 10 };
     double             beta1{ 0.9 };
     double             beta2{ 0.99 };
-    double             epsilon{ 1e-3 };
+    double             epsilon{ 0.1 };
     double             minimumJacobian{ 0.1 };      ///< the folding guard's threshold; 0 or less: no guard
     double             varianceFloor{ 1e-7 };       ///< of LNCC, images being scaled to [0, 1]
     bool               computeInverse{ true };

@@ -36,6 +36,25 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   radius.Fill(3);
   metric->SetRadius(radius);
   this->m_Metric = metric;
+
+  constexpr SizeValueType                          levels = 3;
+  typename Superclass::ShrinkFactorsArrayType      shrinkFactors(levels);
+  typename Superclass::SmoothingSigmasArrayType    sigmas(levels);
+  typename Superclass::NumberOfIterationsArrayType iterations(levels);
+  for (SizeValueType level = 0; level < levels; ++level)
+  {
+    shrinkFactors[level] = SizeValueType{ 4 } >> level;
+    sigmas[level] = 2.0 - static_cast<double>(level);
+    iterations[level] = SizeValueType{ 200 } >> level;
+  }
+  this->SetNumberOfLevels(levels);
+  this->SetShrinkFactorsPerLevel(shrinkFactors);
+  this->SetSmoothingSigmasPerLevel(sigmas);
+  this->SetSmoothingSigmasAreSpecifiedInPhysicalUnits(false);
+  this->SetNumberOfIterationsPerLevel(iterations);
+  this->SetLearningRate(0.5);
+  this->SetGaussianSmoothingVarianceForTheUpdateField(2.0);
+  this->SetGaussianSmoothingVarianceForTheTotalField(0.25);
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
@@ -124,7 +143,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   MakeParameters() const
 {
   const SizeValueType levels = this->m_NumberOfLevels;
-  if (this->m_ShrinkFactorsPerLevel.size() != levels || this->m_SmoothingSigmasPerLevel.Size() != levels ||
+  // the superclass never shortens its list of shrink factors
+  if (this->m_ShrinkFactorsPerLevel.size() < levels || this->m_SmoothingSigmasPerLevel.Size() != levels ||
       this->m_NumberOfIterationsPerLevel.Size() != levels)
   {
     itkExceptionMacro(<< "there are " << levels << " levels, but " << this->m_ShrinkFactorsPerLevel.size()

@@ -61,11 +61,12 @@ public:
   itkSetMacro(Beta2, double);
   itkGetConstMacro(Beta2, double);
 
-  /** Added to the root of the second moment: gradients well below it (per voxel, images scaled to [0, 1]) move little. */
+  /** Added to the root of the second moment: voxels whose smoothed gradient (of the sum of the metric over the voxels, per
+   * voxel, images scaled to [0, 1]) is well below it move little. Default 0.1. */
   itkSetMacro(Epsilon, double);
   itkGetConstMacro(Epsilon, double);
 
-  /** Where the Jacobian determinant of the map would fall below this, the field is relaxed. 0 or less: no guard. */
+  /** Where the Jacobian determinant of the map would fall below this, the field is relaxed. 0 or less: no guard. Default 0.1. */
   itkSetMacro(MinimumJacobian, double);
   itkGetConstMacro(MinimumJacobian, double);
 
@@ -82,7 +83,7 @@ protected:
 private:
   double m_Beta1{ 0.9 };
   double m_Beta2{ 0.99 };
-  double m_Epsilon{ 1e-3 };
+  double m_Epsilon{ 0.1 };
   double m_MinimumJacobian{ 0.1 };
   double m_VarianceFloor{ 1e-7 };
 };

@@ -21,8 +21,8 @@
 #include "itkGPUWarpImageFilter.h"
 
 #include "itkGPUDiffeomorphicGeometry.h"
-#include "itkNearestNeighborExtrapolateImageFunction.h"
-#include "itkResampleImageFilter.h"
+#include "itkImageRegionIteratorWithIndex.h"
+#include "itkLinearInterpolateImageFunction.h"
 
 #include <algorithm>
 #include <cmath>
@@ -101,18 +101,39 @@ GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData(
   typename DisplacementFieldType::ConstPointer field = this->GetDisplacementField();
   if (field && !GPUDiffeomorphicGeometry::HaveSameGrid<ImageDimension>(field, output))
   {
-    using ResamplerType = ResampleImageFilter<DisplacementFieldType, DisplacementFieldType>;
-    using ExtrapolatorType = NearestNeighborExtrapolateImageFunction<DisplacementFieldType, double>;
-    const auto resampler = ResamplerType::New();
-    resampler->SetInput(field);
-    resampler->SetExtrapolator(ExtrapolatorType::New());
-    resampler->SetSize(output->GetLargestPossibleRegion().GetSize());
-    resampler->SetOutputStartIndex(output->GetLargestPossibleRegion().GetIndex());
-    resampler->SetOutputOrigin(output->GetOrigin());
-    resampler->SetOutputSpacing(output->GetSpacing());
-    resampler->SetOutputDirection(output->GetDirection());
-    resampler->Update();
-    field = resampler->GetOutput();
+    // Linear interpolation at the nearest position within the field, as WarpImageFilter does it.
+    using InterpolatorType = LinearInterpolateImageFunction<DisplacementFieldType, double>;
+    const auto interpolator = InterpolatorType::New();
+    const auto resampled = DisplacementFieldType::New();
+    interpolator->SetInputImage(field);
+    resampled->CopyInformation(output);
+    resampled->SetRegions(output->GetLargestPossibleRegion());
+    resampled->Allocate();
+    this->GetMultiThreader()->template ParallelizeImageRegion<ImageDimension>(
+      resampled->GetBufferedRegion(),
+      [&](const typename DisplacementFieldType::RegionType & region) {
+        for (ImageRegionIteratorWithIndex<DisplacementFieldType> it(resampled, region); !it.IsAtEnd(); ++it)
+        {
+          typename DisplacementFieldType::PointType        point;
+          typename InterpolatorType::ContinuousIndexType index;
+          resampled->TransformIndexToPhysicalPoint(it.GetIndex(), point);
+          // inside or not does not matter: the position is clamped
+          static_cast<void>(field->TransformPhysicalPointToContinuousIndex(point, index));
+          for (unsigned int d = 0; d < ImageDimension; ++d)
+          {
+            const double first = field->GetBufferedRegion().GetIndex(d);
+            const double last = first + field->GetBufferedRegion().GetSize(d) - 1.0;
+            index[d] = std::min(last, std::max(first, static_cast<double>(index[d])));
+          }
+          const auto vector = interpolator->EvaluateAtContinuousIndex(index);
+          for (unsigned int d = 0; d < ImageDimension; ++d)
+          {
+            it.Value()[d] = static_cast<typename DisplacementFieldType::PixelType::ValueType>(vector[d]);
+          }
+        }
+      },
+      nullptr);
+    field = resampled;
   }
 
   // x + u in voxels of the output grid, then the affine map to voxels of the input

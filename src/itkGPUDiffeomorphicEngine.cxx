@@ -262,6 +262,13 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
     engine::GreedyLevel each;
     for (int d = 0; d < 3; ++d)
     {
+      for (const double sigma : { level.fixedSigmas[d], level.movingSigmas[d] })
+      {
+        if (!(sigma >= 0.0) || !std::isfinite(sigma))
+        {
+          engine::ThrowError("smoothing sigma is ", sigma, ": a number >= 0 is needed");
+        }
+      }
       each.shrinkFactors[d] = level.shrinkFactors[d];
       each.fixedVariance[d] = level.fixedSigmas[d] * level.fixedSigmas[d];
       each.movingVariance[d] = level.movingSigmas[d] * level.movingSigmas[d];

@@ -62,7 +62,9 @@ CheckRegistration(Checker & checker, const std::string & device)
     checker.Expect(result.levels[0].size[0] == static_cast<int>(example.fixed->GetBufferedRegion().GetSize(0)) / 2,
                    "the first level is shrunk");
     checker.Expect(result.levels[1].metricValues.size() == 40, "a metric value per iteration");
-    checker.ExpectBelow(result.finalMetricValue, result.initialMetricValue, "final metric value");
+    checker.ExpectBelow(result.finalMetricValue,
+                        (meanSquares ? 0.6 : 1.05) * result.initialMetricValue,
+                        "final metric value");
     checker.Expect(result.foldedVoxels == 0, "no voxel is folded");
     checker.Expect(method->GetMinimumJacobianDeterminant() > 0.0, "the Jacobian determinant is positive");
     checker.Expect(result.device == method->GetDeviceName(), "the result names the device");
@@ -73,7 +75,10 @@ CheckRegistration(Checker & checker, const std::string & device)
     checker.Expect(field->GetOrigin() == example.fixed->GetOrigin() && field->GetSpacing() == example.fixed->GetSpacing() &&
                      field->GetDirection() == example.fixed->GetDirection(),
                    "the field lies on the fixed grid");
-    checker.ExpectBelow(example.MeanError(field), 0.35 * before, "mean distance to the true warp, physical units");
+    // differences say nothing inside the phantom's flat parts, correlation of windows does
+    checker.ExpectBelow(example.MeanError(field),
+                        (meanSquares ? 0.8 : 0.35) * before,
+                        "mean distance to the true warp, physical units");
     checker.Expect(inverse != nullptr, "there is an inverse field");
     if (!inverse)
     {
@@ -159,23 +164,22 @@ CheckMask(Checker & checker, const std::string & device)
   for (const bool masked : { false, true })
   {
     auto method = example.MakeMethod(device);
-    auto metric = ExampleType::MetricType::New();
     if (masked)
     {
       auto object = itk::ImageMaskSpatialObject<3>::New();
       object->SetImage(mask);
       object->Update();
-      metric->SetFixedImageMask(object);
+      using MetricType = itk::ImageToImageMetricv4<ExampleType::ImageType, ExampleType::ImageType>;
+      dynamic_cast<MetricType *>(method->GetModifiableMetric())->SetFixedImageMask(object);
     }
-    method->SetMetric(metric);
     method->Update();
-    // the error on the good side
+    // the error on the good side, next to the spoilt one
     const auto * field = method->GetOutput()->Get()->GetDisplacementField();
     double       sum = 0.0;
     double       count = 0.0;
     for (it.GoToBegin(); !it.IsAtEnd(); ++it)
     {
-      if (it.GetIndex()[0] <= 28)
+      if (it.GetIndex()[0] > 20 && it.GetIndex()[0] <= 30)
       {
         ExampleType::PointType point;
         example.fixed->TransformIndexToPhysicalPoint(it.GetIndex(), point);
@@ -185,7 +189,7 @@ CheckMask(Checker & checker, const std::string & device)
     }
     error[masked] = sum / count;
   }
-  checker.ExpectBelow(error[1], error[0], "mean error with the mask");
+  checker.ExpectBelow(error[1], 0.7 * error[0], "mean error with the mask");
 }
 
 /** A fixed image whose region does not start at index 0 gives the same displacements. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "DeformableStage.h"
 
-#include "itkCommand.h"
+#include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
 #include "itkGPUDiffeomorphicRegistrationMethod.h"
 #include "itkImageMaskSpatialObject.h"
+#include "itkMeanSquaresImageToImageMetricv4.h"
 
 namespace gdreg
 {
@@ -15,6 +16,10 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   // Fields in float: double would need twice the memory and gives nothing, the solver works in float.
   using OutputTransformType = itk::DisplacementFieldTransform<float, VDimension>;
   using MethodType = itk::GPUDiffeomorphicRegistrationMethod<ImageType, ImageType, OutputTransformType>;
+  using CorrelationType =
+    itk::ANTSNeighborhoodCorrelationImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
+  using MeanSquaresType =
+    itk::MeanSquaresImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
   using MaskObjectType = itk::ImageMaskSpatialObject<VDimension>;
   const RegisterSettings & settings = *input.settings;
 
@@ -36,15 +41,15 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   typename MethodType::ImageMetricType::Pointer                metric;
   if (settings.metric == SimilarityEnum::LocalCorrelation)
   {
-    auto correlation = MethodType::CorrelationMetricType::New();
-    typename MethodType::CorrelationMetricType::RadiusType radius;
+    auto correlation = CorrelationType::New();
+    typename CorrelationType::RadiusType radius;
     radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
     correlation->SetRadius(radius);
     metric = correlation;
   }
   else
   {
-    metric = MethodType::MeanSquaresMetricType::New();
+    metric = MeanSquaresType::New();
   }
   const auto makeMaskObject = [](const MaskImage<VDimension> * mask) {
     auto object = MaskObjectType::New();

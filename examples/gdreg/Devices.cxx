@@ -33,7 +33,9 @@ ResolveDevice(const std::string & name)
   }
   catch (const itk::ExceptionObject & error)
   {
-    throw BadInput("--device", error.GetDescription());
+    const std::string text = error.GetDescription();
+    const std::string prefix = "ITK ERROR: ";
+    throw BadInput("--device", text.rfind(prefix, 0) == 0 ? text.substr(prefix.size()) : text);
   }
 }
 

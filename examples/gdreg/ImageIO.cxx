@@ -2,6 +2,7 @@
 #include "ImageIO.h"
 
 #include "BadInput.h"
+#include "NiftiCheck.h"
 
 #include "itkCastImageFilter.h"
 #include "itkImageFileReader.h"
@@ -13,10 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#ifdef _WIN32
-#  include <fcntl.h>
-#  include <io.h>
-#else
+#ifndef _WIN32
 #  include <fcntl.h>
 #  include <unistd.h>
 #endif
@@ -30,12 +28,16 @@ SilentStandardError::~SilentStandardError() = default;
 SilentStandardError::SilentStandardError()
 {
   std::fflush(stderr);
-  const int nowhere = open("/dev/null", O_WRONLY);
-  if (nowhere >= 0)
+  m_File = std::tmpfile();
+  const int target = m_File ? fileno(m_File) : open("/dev/null", O_WRONLY);
+  if (target >= 0)
   {
     m_Saved = dup(STDERR_FILENO);
-    dup2(nowhere, STDERR_FILENO);
-    close(nowhere);
+    dup2(target, STDERR_FILENO);
+    if (!m_File)
+    {
+      close(target);
+    }
   }
 }
 
@@ -47,8 +49,30 @@ SilentStandardError::~SilentStandardError()
     dup2(m_Saved, STDERR_FILENO);
     close(m_Saved);
   }
+  if (m_File)
+  {
+    std::fclose(m_File);
+  }
 }
 #endif
+
+std::string
+SilentStandardError::GetText() const
+{
+  std::string text;
+  if (m_File)
+  {
+    std::fflush(stderr);
+    char buffer[4096];
+    std::rewind(m_File);
+    for (std::size_t n = std::fread(buffer, 1, sizeof(buffer), m_File); n > 0;
+         n = std::fread(buffer, 1, sizeof(buffer), m_File))
+    {
+      text.append(buffer, n);
+    }
+  }
+  return text;
+}
 
 namespace
 {
@@ -69,12 +93,19 @@ template <typename TImage>
 typename TImage::Pointer
 ReadFile(const std::string & argument, const std::string & path)
 {
+  CheckNiftiData(argument, path);
   try
   {
     const SilentStandardError silent;
     auto                      reader = itk::ImageFileReader<TImage>::New();
     reader->SetFileName(path);
     reader->Update();
+    // MetaImage's reader takes what is there, and only says so on standard error.
+    const std::string said = silent.GetText();
+    if (said.find("not read completely") != std::string::npos || said.find("ncompress") != std::string::npos)
+    {
+      throw BadInput(argument, "'" + path + "' is truncated or damaged");
+    }
     typename TImage::Pointer image = reader->GetOutput();
     image->DisconnectPipeline();
     return image;

@@ -6,6 +6,7 @@
 #include "itkImageIOBase.h"
 #include "itkVector.h"
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace gdreg
 {
 using ComponentEnum = itk::IOComponentEnum;
 
-/** Silences the process's standard error while it lives: libnifti and HDF5 print to it on their own when a file is
- * broken, and this program promises one line. */
+/** Takes in what the process writes to standard error while it lives: libraries that ITK reads files with print there on
+ * their own, and this program promises one line. */
 class SilentStandardError
 {
 public:
@@ -24,8 +25,13 @@ public:
   SilentStandardError &
   operator=(const SilentStandardError &) = delete;
 
+  /** What was written. */
+  std::string
+  GetText() const;
+
 private:
-  int m_Saved{ -1 };
+  int         m_Saved{ -1 };
+  std::FILE * m_File{ nullptr };
 };
 
 /** What a file's header says. */

@@ -362,7 +362,9 @@ private:
     input.linear = m_Linear;
     input.settings = &m_Settings;
     m_Progress.Show("deformable stage");
-    input.progress = [this](unsigned int level, unsigned int iteration, double metric, double convergence) {
+    // Solvers minimise; people like to see a correlation grow.
+    const double sign = m_Settings.metric == SimilarityEnum::LocalCorrelation ? -1.0 : 1.0;
+    input.progress = [this, sign](unsigned int level, unsigned int iteration, double metric, double convergence) {
       char text[200];
       char slope[32] = "-";
       if (convergence < 1e30)
@@ -376,7 +378,7 @@ private:
                     m_Settings.iterations.size(),
                     iteration,
                     m_Settings.iterations[level - 1],
-                    metric,
+                    sign * metric,
                     slope);
       m_Progress.Show(text);
       return !IsInterrupted();
@@ -408,7 +410,6 @@ private:
     m_Record.peakDeviceBytes = numbers.peakDeviceBytes;
     m_Record.deformableDeviceSeconds = numbers.seconds;
     m_Record.deformableTransferSeconds = numbers.transferSeconds;
-    const double sign = m_Settings.metric == SimilarityEnum::LocalCorrelation ? -1.0 : 1.0;
     m_Record.initialMetricValue = sign * numbers.initialMetricValue;
     m_Record.finalMetricValue = sign * numbers.finalMetricValue;
     m_Record.minimumJacobian = numbers.minimumJacobian;
@@ -422,7 +423,10 @@ private:
       level.smoothingSigma = m_Settings.smoothingSigmas[i];
       level.maximumIterations = m_Settings.iterations[i];
       level.size.assign(numbers.levels[i].size.begin(), numbers.levels[i].size.begin() + VDimension);
-      level.metricValues = numbers.levels[i].metricValues;
+      for (const double value : numbers.levels[i].metricValues)
+      {
+        level.metricValues.push_back(sign * value);
+      }
       level.seconds = numbers.levels[i].seconds;
       level.converged = numbers.levels[i].converged;
       m_Record.levels.push_back(level);

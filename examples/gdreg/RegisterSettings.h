@@ -44,8 +44,8 @@ struct RegisterSettings
   std::string device{ "auto" };
   int         radius{ 3 };
   int         threads{ 0 };
-  double      learningRate{ 0.25 };
-  double      updateVariance{ 1.0 };
+  double      learningRate{ 0.5 };
+  double      updateVariance{ 2.0 };
   double      totalVariance{ 0.25 };
   double      minimumJacobian{ 0.1 };
 

@@ -148,6 +148,27 @@ JacobianDeterminant(const std::string & device, const FieldImage<VDimension> * f
   }
   GPUDiffeomorphicEngine::JacobianDeterminant(
     device, vectors.data(), Geometry::GetSize<VDimension>(field), identity, output->GetBufferPointer());
+  // The engine's derivative at a border is half of one, as ITK's: right where a field is still, wrong for one with a
+  // linear part. The next voxel inside knows better.
+  const auto size = output->GetBufferedRegion().GetSize();
+  ForRows<VDimension>(output, [&](const std::size_t begin, const std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+    {
+      const auto index = output->ComputeIndex(static_cast<itk::OffsetValueType>(i));
+      auto       inner = index;
+      for (unsigned int d = 0; d < VDimension; ++d)
+      {
+        if (size[d] > 2)
+        {
+          inner[d] = std::clamp<itk::IndexValueType>(index[d], 1, static_cast<itk::IndexValueType>(size[d]) - 2);
+        }
+      }
+      if (inner != index)
+      {
+        output->SetPixel(index, output->GetPixel(inner));
+      }
+    }
+  });
   return output;
 }
 

@@ -5,6 +5,8 @@
 #include "Resample.h"
 #include "TransformIO.h"
 
+#include "itkMultiThreaderBase.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

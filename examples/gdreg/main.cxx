@@ -152,10 +152,15 @@ AddScore(CLI::App & app, ScoreSettings & settings, Action & action)
   command->callback([&settings, &action] { action = [&settings] { RunScore(settings); }; });
 }
 
-/** One line: messages of exceptions may have several. */
+/** One line, without ITK's prefix: messages of exceptions may have several. */
 std::string
 OneLine(std::string text)
 {
+  const std::string prefix = "ITK ERROR: ";
+  if (text.rfind(prefix, 0) == 0)
+  {
+    text.erase(0, prefix.size());
+  }
   std::replace(text.begin(), text.end(), '\n', ' ');
   std::replace(text.begin(), text.end(), '\r', ' ');
   return text;

@@ -361,6 +361,43 @@ Synchronize(int ordinal, void * stream)
   Select(ordinal);
   Check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "cudaStreamSynchronize", ordinal);
 }
+
+void *
+CreateEvent(int ordinal)
+{
+  Select(ordinal);
+  cudaEvent_t event = nullptr;
+  Check(cudaEventCreate(&event), "cudaEventCreate", ordinal);
+  return event;
+}
+
+void
+DestroyEvent(int ordinal, void * event)
+{
+  if (event && cudaSetDevice(ordinal) == cudaSuccess)
+  {
+    static_cast<void>(cudaEventDestroy(static_cast<cudaEvent_t>(event)));
+  }
+}
+
+void
+RecordEvent(int ordinal, void * stream, void * event)
+{
+  Select(ordinal);
+  Check(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord", ordinal);
+}
+
+double
+ElapsedSeconds(int ordinal, void * first, void * last)
+{
+  Select(ordinal);
+  Check(cudaEventSynchronize(static_cast<cudaEvent_t>(last)), "cudaEventSynchronize", ordinal);
+  float milliseconds = 0.0f;
+  Check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(first), static_cast<cudaEvent_t>(last)),
+        "cudaEventElapsedTime",
+        ordinal);
+  return 1e-3 * milliseconds;
+}
 } // namespace cuda
 } // namespace engine
 } // namespace itk

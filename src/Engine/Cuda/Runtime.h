@@ -55,6 +55,18 @@ void
 SetZero(int ordinal, void * stream, void * target, std::size_t bytes);
 void
 Synchronize(int ordinal, void * stream);
+
+/** Marks on a stream, as cudaEvent_t without its type; for Core/Stopwatch.h. */
+void *
+CreateEvent(int ordinal);
+/** Never throws. */
+void
+DestroyEvent(int ordinal, void * event);
+void
+RecordEvent(int ordinal, void * stream, void * event);
+/** Waits for `last`; seconds of GPU time between the two. */
+double
+ElapsedSeconds(int ordinal, void * first, void * last);
 } // namespace cuda
 } // namespace engine
 } // namespace itk

@@ -17,7 +17,7 @@ struct AdamStep
   float beta2 = 0.99f;
   float correction1 = 1.0f; ///< 1 / (1 - beta1^t)
   float correction2 = 1.0f; ///< 1 / (1 - beta2^t)
-  float epsilon = 1e-3f;
+  float epsilon = 0.1f;
 };
 
 /** Updates the moments of one voxel in place and turns its gradient into the step's direction.

@@ -78,6 +78,20 @@ GreedySolver::GreedySolver(const Device &              device,
   {
     ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
   }
+  for (const int radius : parameters.lncc.radius)
+  {
+    requirePositive(radius, "radius", true);
+  }
+  for (const auto & row : problem.affine)
+  {
+    for (const double value : row)
+    {
+      if (!std::isfinite(value))
+      {
+        ThrowError("the map from the fixed to the moving image holds ", value);
+      }
+    }
+  }
   for (const GreedyLevel & level : parameters.levels)
   {
     if (level.iterations < 0)

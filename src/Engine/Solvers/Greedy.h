@@ -44,14 +44,14 @@ struct GreedyParameters
   MetricKind               metric = MetricKind::Lncc;
   LnccParameters           lncc;
   std::vector<GreedyLevel> levels;
-  double                   learningRate = 0.25;
-  double                   updateVariance = 1.0;
+  double                   learningRate = 0.5;
+  double                   updateVariance = 2.0;
   double                   totalVariance = 0.25;
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
   double                   beta1 = 0.9;
   double                   beta2 = 0.99;
-  double                   epsilon = 1e-3;
+  double                   epsilon = 0.1;
   double                   minimumJacobian = 0.1;
 };
 

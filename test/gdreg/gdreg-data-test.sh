@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Registers a pair of the development data and asserts its score:
+# gdreg-data-test.sh <gdreg> <data folder> <work folder> <device> t1pair|nirep|lungct|mousect
+set -eu
+gdreg=$1
+data=$2/$5
+work=$3
+device=$4
+case=$5
+if [ "$device" != cpu ] && ! "$gdreg" devices | grep -q '^cuda:[0-9]'; then
+  echo "skipped: no GPU"
+  exit 77
+fi
+rm -rf "$work"
+mkdir -p "$work"
+
+# run <fixed> <moving> <prefix> <options...>
+run()
+{
+  local fixed=$1 moving=$2 prefix=$3
+  shift 3
+  "$gdreg" register --fixed "$data/$fixed" --moving "$data/$moving" --output-prefix "$work/$prefix" \
+    --json "$work/$prefix.json" --device "$device" --quiet "$@"
+  jq -c '{device: .device.name, seconds: .seconds.deformable, jacobian, inverse_consistency_voxels}' "$work/$prefix.json"
+  jq -e '.jacobian.folded_voxels == 0' "$work/$prefix.json" > /dev/null || { echo "FAILED: folded voxels"; exit 1; }
+}
+
+# score <prefix> <jq condition> <arguments of gdreg score...>
+score()
+{
+  local prefix=$1 condition=$2
+  shift 2
+  "$gdreg" score --transform "$work/${prefix}_Composite.h5" --json "$work/score.json" --quiet "$@"
+  jq -c 'del(.labels.labels, .points.errors)' "$work/score.json"
+  jq -e "$condition" "$work/score.json" > /dev/null || { echo "FAILED: $condition"; exit 1; }
+}
+
+case $case in
+  t1pair)
+    run fixed.nii.gz moving.nii.gz t1 --linear none
+    # the thirty structures to score, without the others
+    labels=$(tr -s ' ,\n' '  ' < "$data/labels30.txt")
+    "$gdreg" score --transform "$work/t1_Composite.h5" --json "$work/score.json" --quiet \
+      --fixed-labels "$data/fixed_seg.nii.gz" --moving-labels "$data/moving_seg.nii.gz"
+    mean=$(jq --arg wanted "$labels" '($wanted | split(" ")) as $names
+      | [.labels.labels | to_entries[] | select(.key | IN($names[])) | .value] | add / length' "$work/score.json")
+    echo "mean Dice of the thirty structures: $mean"
+    jq -en "$mean >= 0.74" > /dev/null || { echo "FAILED: mean Dice $mean is below 0.74"; exit 1; }
+    ;;
+  nirep)
+    run na01.nii.gz na02.nii.gz na --linear none
+    score na '.labels.mean_dice >= 0.68 and .labels.union_dice >= 0.82' \
+      --fixed-labels "$data/na01_seg.nii.gz" --moving-labels "$data/na02_seg.nii.gz"
+    ;;
+  lungct)
+    run fixed.mha moving.mha lung --fixed-mask "$data/fixed_mask.mha" --moving-mask "$data/moving_mask.mha"
+    score lung '.points.tre_mean <= 2.0' --fixed-points "$data/points_fixed.csv" --moving-points "$data/points_moving.csv"
+    ;;
+  mousect)
+    for moving in DBA_2J CBA_J; do
+      run DBA_1J.nii.gz $moving.nii.gz $moving
+      score $moving '.points.tre_mean <= 0.24' \
+        --fixed-points "$data/DBA_1J_points.csv" --moving-points "$data/${moving}_points.csv"
+    done
+    ;;
+esac
+rm -rf "$work"

@@ -1,0 +1,276 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Tests the program gdreg: gdreg-test.sh <gdreg> <folder of MakeTestImages and CheckOutputs> <work folder> <device> <part>
+# Parts: bad-input, register2, register3, commands. Exit code 77 when the device is not there.
+set -u
+gdreg=$1
+tools=$2
+work=$3
+device=$4
+part=$5
+failures=0
+
+fail()
+{
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# check <command...>: it has to succeed
+check()
+{
+  "$@" > "$work/check.log" 2>&1 || { fail "$*"; tail -n 5 "$work/check.log"; }
+}
+
+# bad <text> <arguments of gdreg...>: exit code 1, one line on stderr that holds the text, and nothing written
+bad()
+{
+  local needle=$1
+  shift
+  rm -rf "$work/out" && mkdir -p "$work/out"
+  "$gdreg" "$@" > "$work/stdout" 2> "$work/stderr"
+  local code=$?
+  echo "expected: $(cat "$work/stderr")"
+  [ $code -eq 1 ] || fail "exit code $code instead of 1: gdreg $*"
+  [ "$(wc -l < "$work/stderr")" -eq 1 ] || fail "$(wc -l < "$work/stderr") lines on stderr instead of 1: gdreg $*"
+  grep -qF -e "$needle" "$work/stderr" || fail "the message does not name $needle: gdreg $*"
+  [ -z "$(ls -A "$work/out")" ] || fail "$(ls -A "$work/out") was written: gdreg $*"
+}
+
+# number <json> <jq expression>: the expression has to hold
+number()
+{
+  jq -e "$2" "$1" > /dev/null 2>&1 || fail "$2 does not hold in $1"
+}
+
+rm -rf "$work" && mkdir -p "$work/in" "$work/out" || exit 1
+if [ "$device" != cpu ] && ! "$gdreg" devices | grep -q '^cuda:[0-9]'; then
+  echo "skipped: no GPU"
+  exit 77
+fi
+"$tools/MakeTestImages" "$work/in" || exit 1
+cd "$work/in" || exit 1
+P=$work/out/P
+fast=(--linear none --shrink-factors 2 --smoothing-sigmas 1 --iterations 2 --device "$device")
+
+bad_input()
+{
+  local good=(register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}")
+  bad register
+  bad nonsense nonsense
+  bad --fixed register --moving moving3.nii.gz --output-prefix "$P"
+  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz
+  bad --nonsense "${good[@]}" --nonsense 1
+
+  # files
+  local with
+  for with in absent.nii.gz text.nii.gz 4d.nii.gz rgb.png nan.mha infinite.mha constant.mha "$work/in"; do
+    bad --fixed register --fixed "$with" --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
+    bad --moving register --fixed fixed3.nii.gz --moving "$with" --output-prefix "$P" "${fast[@]}"
+  done
+  bad 2D register --fixed fixed3.nii.gz --moving moving2.nii.gz --output-prefix "$P" "${fast[@]}"
+  bad 3D register --fixed fixed2.nii.gz --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
+  for with in other_grid_mask.nii.gz fixed_mask2.nii.gz empty_mask3.nii.gz absent.nii.gz text.nii.gz rgb.png; do
+    bad --fixed-mask "${good[@]}" --fixed-mask "$with"
+  done
+  bad --moving-mask "${good[@]}" --moving-mask fixed_mask3.nii.gz
+  for with in absent.tfm text.h5 spline.tfm far.tfm; do
+    bad --initial-transform "${good[@]}" --initial-transform "$with"
+  done
+  bad overlap register --fixed fixed3.nii.gz --moving far.mha --output-prefix "$P" "${fast[@]}"
+  if truncate -s 4398046511104 huge.raw 2> /dev/null; then
+    bad --fixed register --fixed huge.mhd --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
+    grep -q "needs\|memory" "$work/stderr" || fail "the message does not say how much memory is needed"
+    bad --moving register --fixed fixed3.nii.gz --moving huge.mhd --output-prefix "$P" "${fast[@]}"
+    rm huge.raw
+  fi
+
+  # places to write to
+  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/absent/P" "${fast[@]}"
+  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix /proc/P "${fast[@]}"
+  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix fixed3.nii.gz/P "${fast[@]}"
+  bad --report "${good[@]}" --report "$work/absent/report.html"
+  bad --json "${good[@]}" --json "$work/absent/numbers.json"
+  bad --json "${good[@]}" --json "$work/out"
+
+  # numbers and names
+  bad --smoothing-sigmas "${good[@]}" --shrink-factors 2x1 --iterations 2x2
+  bad --iterations "${good[@]}" --shrink-factors 2x1 --smoothing-sigmas 1x0
+  for with in 0 -1 1.5 abc 2x 2x0 1e9 ""; do
+    bad --shrink-factors "${good[@]}" --shrink-factors "$with"
+  done
+  for with in -1 abc nan inf 1e9 1x; do
+    bad --smoothing-sigmas "${good[@]}" --smoothing-sigmas "$with"
+  done
+  for with in -1 abc 1.5 1e12; do
+    bad --iterations "${good[@]}" --iterations "$with"
+  done
+  for with in 0 -0.5 nan inf 1e9 abc; do
+    bad --learning-rate "${good[@]}" --learning-rate "$with"
+  done
+  for with in -1 nan 1e9; do
+    bad --update-variance "${good[@]}" --update-variance "$with"
+    bad --total-variance "${good[@]}" --total-variance "$with"
+  done
+  for with in 0 -3 1000 2.5 abc; do
+    bad --radius "${good[@]}" --radius "$with"
+  done
+  for with in 1e-6 abc,10 1e-6,1 -1,10 1e-6,10,3 1e-6,x; do
+    bad --convergence "${good[@]}" --convergence "$with"
+  done
+  bad --threads "${good[@]}" --threads -1
+  bad --metric "${good[@]}" --metric mutual
+  bad --solver "${good[@]}" --solver demons
+  bad --linear "${good[@]}" --linear elastic
+  for with in tpu cuda:99 cuda:x ""; do
+    bad --device "${good[@]}" --device "$with"
+  done
+
+  # the other commands
+  local apply=(apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform shift.tfm)
+  bad --output "${apply[@]}"
+  bad --output "${apply[@]}" --output "$work/absent/a.nii.gz"
+  bad --output "${apply[@]}" --output "$work/out/a.nonsense"
+  bad --interpolation "${apply[@]}" --output "$work/out/a.nii.gz" --interpolation magic
+  bad --device "${apply[@]}" --output "$work/out/a.nii.gz" --device cuda:99
+  for with in absent.tfm text.h5 text.nii.gz field2.mha fixed3.nii.gz; do
+    bad --transform apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform "$with" --output "$work/out/a.nii.gz"
+    bad --transform compose --transform "$with" --reference fixed3.nii.gz --output "$work/out/c.mha"
+  done
+  bad --moving apply --moving nan.mha --reference fixed3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  bad --reference apply --moving moving3.nii.gz --reference fixed2.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  for with in absent.mha text.nii.gz fixed3.nii.gz rgb.png; do
+    bad --field invert --field "$with" --output "$work/out/v.mha"
+    bad --field jacobian --field "$with" --output "$work/out/j.mha"
+  done
+  bad --output invert --field field2.mha --output "$work/absent/v.mha"
+  bad --fixed-labels score --fixed-labels absent.nii.gz --moving-labels moving_labels3.nii.gz --transform shift.tfm
+  bad --moving-labels score --fixed-labels fixed_labels3.nii.gz --moving-labels text.nii.gz --transform shift.tfm
+  bad -labels score --fixed-labels fixed_labels3.nii.gz --transform shift.tfm
+  bad -points score --fixed-points points_fixed.csv --moving-points points_short.csv
+  bad -points score --fixed-points points_fixed.csv --moving-points points_bad.csv
+  bad --moving-points score --fixed-points points_fixed.csv --moving-points absent.csv
+  bad score score
+}
+
+# register <dimension> <linear>: a run from images to files, and every file checked
+register()
+{
+  local d=$1 linear=$2
+  local prefix=$work/out/$linear$d
+  if ! "$gdreg" register --fixed "fixed$d.nii.gz" --moving "moving$d.nii.gz" --output-prefix "$prefix" --linear "$linear" \
+    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30 --device "$device" \
+    --report "$prefix.html" --json "$prefix.json" > "$work/stdout" 2> "$work/stderr"; then
+    fail "register $d $linear: $(cat "$work/stderr")"
+    return
+  fi
+  local file
+  for file in Composite.h5 Field.mha InverseField.mha Warped.nii.gz; do
+    [ -s "${prefix}_$file" ] || fail "${prefix}_$file is missing"
+  done
+  [ -z "$(find "$work/out" -name '*tmp*' -o -name '*partial*')" ] || fail "a temporary file is left"
+  check "$tools/CheckOutputs" composite "fixed$d.nii.gz" "moving$d.nii.gz" "${prefix}_Composite.h5" "${prefix}_Warped.nii.gz" 0.05
+  check "$tools/CheckOutputs" field "fixed$d.nii.gz" "${prefix}_Field.mha" "${prefix}_Composite.h5" 0.01
+  check "$tools/CheckOutputs" inverse "${prefix}_Field.mha" "${prefix}_InverseField.mha" 0.1
+
+  local json=$prefix.json
+  number "$json" .
+  number "$json" ".dimension == $d"
+  number "$json" '.jacobian.folded_voxels == 0 and .jacobian.minimum > 0'
+  number "$json" '.inverse_consistency_voxels.mean < 0.1'
+  number "$json" '.deformable.levels | length == 2'
+  number "$json" '.deformable.metric_after != .deformable.metric_before'
+  number "$json" '.ncc.after > .ncc.before and .ncc.after > 0.9'
+  number "$json" '.seconds.total > 0'
+  number "$json" '.device.name != ""'
+
+  # one file that needs nothing else: no address but names of XML
+  [ -s "$prefix.html" ] || fail "there is no report"
+  grep -qi '<html' "$prefix.html" || fail "the report is not HTML"
+  if grep -oiE '(src|href)="[^"#][^"]*"' "$prefix.html" | grep -qviE '="data:'; then
+    fail "the report refers to something outside it"
+  fi
+  if grep -oE 'https?://[^"'"'"' <)]*' "$prefix.html" | grep -qv '^http://www.w3.org/'; then
+    fail "the report holds an address: $(grep -oE 'https?://[^" <)]*' "$prefix.html" | sort -u | head -n 3)"
+  fi
+  grep -qiE '@import|<script[^>]*src' "$prefix.html" && fail "the report loads something"
+
+  # the same again gives the same bits
+  "$gdreg" register --fixed "fixed$d.nii.gz" --moving "moving$d.nii.gz" --output-prefix "$work/out/again" --linear "$linear" \
+    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30 --device "$device" --quiet > "$work/stdout" 2>&1 ||
+    fail "the second run"
+  [ -s "$work/stdout" ] && fail "--quiet prints: $(cat "$work/stdout")"
+  cmp "${prefix}_Field.mha" "$work/out/again_Field.mha" || fail "two runs differ"
+
+  check "$gdreg" apply --moving "moving$d.nii.gz" --reference "fixed$d.nii.gz" --transform "${prefix}_Composite.h5" \
+    --output "$work/out/applied.nii.gz" --device "$device"
+  check "$tools/CheckOutputs" same "$work/out/applied.nii.gz" "${prefix}_Warped.nii.gz" 0.05
+  check "$gdreg" apply --moving "moving$d.nii.gz" --reference "fixed$d.nii.gz" --transform "${prefix}_Field.mha" \
+    --output "$work/out/applied.nii.gz" --device "$device"
+  check "$tools/CheckOutputs" same "$work/out/applied.nii.gz" "${prefix}_Warped.nii.gz" 0.05
+  check "$gdreg" jacobian --field "${prefix}_Field.mha" --output "$work/out/jacobian.nii.gz" --device "$device"
+  check "$tools/CheckOutputs" above "$work/out/jacobian.nii.gz" 0
+
+  # labels: better than before, and close
+  check "$gdreg" score --fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz" --json "$work/before.json"
+  check "$gdreg" score --fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz" \
+    --transform "${prefix}_Composite.h5" --json "$work/after.json"
+  local before after
+  before=$(jq .labels.mean_dice "$work/before.json")
+  after=$(jq .labels.mean_dice "$work/after.json")
+  echo "$d $linear: mean Dice $before -> $after"
+  jq -en "$after > 0.93 and $after > $before" > /dev/null || fail "mean Dice $before -> $after"
+}
+
+commands()
+{
+  local prefix=$work/out/P
+  "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$prefix" --linear rigid \
+    --shrink-factors 2 --smoothing-sigmas 1 --iterations 40 --fixed-mask fixed_mask3.nii.gz --metric ssd \
+    --device "$device" --quiet || fail "register with a mask and mean squares"
+
+  check "$gdreg" compose --transform shift.tfm --transform "${prefix}_Composite.h5" --reference fixed3.nii.gz \
+    --output "$work/out/composed.mha" --device "$device"
+  check "$gdreg" apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform "$work/out/composed.mha" \
+    --output "$work/out/a.nii.gz" --device "$device"
+  check "$gdreg" apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform shift.tfm \
+    --transform "${prefix}_Composite.h5" --output "$work/out/b.nii.gz" --device "$device"
+  check "$tools/CheckOutputs" same "$work/out/a.nii.gz" "$work/out/b.nii.gz" 0.1
+
+  check "$gdreg" invert --field "${prefix}_Field.mha" --output "$work/out/inverse.mha" --device "$device"
+  check "$tools/CheckOutputs" inverse "${prefix}_Field.mha" "$work/out/inverse.mha" 0.1
+
+  local way
+  for way in linear nearest label cubic; do
+    check "$gdreg" apply --moving moving_labels3.nii.gz --reference fixed3.nii.gz --transform "${prefix}_Composite.h5" \
+      --output "$work/out/$way.nii.gz" --interpolation $way --device "$device"
+  done
+  check "$gdreg" apply --moving fixed3.nii.gz --reference moving3.nii.gz --transform "${prefix}_Composite.h5" --invert \
+    --output "$work/out/back.nii.gz" --device "$device"
+  check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \
+    --transform "${prefix}_Composite.h5" --json "$work/out/points.json"
+  number "$work/out/points.json" '.points.tre_mean < 2.5'
+
+  # devices, help
+  "$gdreg" devices > "$work/stdout" || fail "devices"
+  grep -q '^cpu' "$work/stdout" || fail "devices does not list the CPU"
+  "$gdreg" --help > /dev/null || fail "--help"
+  for way in register apply compose invert jacobian score devices; do
+    "$gdreg" $way --help > /dev/null || fail "$way --help"
+  done
+
+  # linear only
+  check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/L" --linear affine \
+    --solver none --device "$device" --quiet
+  check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/L_Composite.h5" "$work/out/L_Warped.nii.gz" 0.05
+}
+
+case $part in
+  bad-input) bad_input ;;
+  register2) register 2 none && register 2 affine ;;
+  register3) register 3 none && register 3 affine ;;
+  commands) commands ;;
+  *) fail "unknown part $part" ;;
+esac
+[ $failures -eq 0 ] && rm -rf "$work"
+[ $failures -eq 0 ]
