@@ -26,11 +26,8 @@ main(int argc, char * argv[])
   const auto         inner = itk::GPUDiffeomorphicGeometry::GetIndexVectors(first.GetPointer());
   const auto         outer = itk::GPUDiffeomorphicGeometry::GetIndexVectors(second.GetPointer());
   std::vector<float> composed(inner.size());
-  itk::GPUDiffeomorphicEngine::Compose("auto",
-                                       outer.data(),
-                                       inner.data(),
-                                       itk::GPUDiffeomorphicGeometry::GetSize<3>(first.GetPointer()),
-                                       composed.data());
+  itk::GPUDiffeomorphicEngine::Compose(
+    "auto", outer.data(), inner.data(), itk::GPUDiffeomorphicGeometry::GetSize<3>(first.GetPointer()), composed.data());
   itk::GPUDiffeomorphicGeometry::SetPhysicalVectors(composed, first.GetPointer());
   itk::WriteImage(first.GetPointer(), argv[3]);
   return 0;

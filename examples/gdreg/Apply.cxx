@@ -16,10 +16,8 @@ namespace
 /** Labels go through ITK: values of any size are kept exactly. */
 template <unsigned int VDimension>
 typename LabelImage<VDimension>::Pointer
-ResampleLabels(const LabelImage<VDimension> *         moving,
-               const PointMap<VDimension> &           map,
-               const itk::ImageBase<VDimension> *     grid,
-               const bool                             smooth)
+ResampleLabels(const LabelImage<VDimension> * moving, const PointMap<VDimension> & map,
+               const itk::ImageBase<VDimension> * grid, const bool smooth)
 {
   using ImageType = LabelImage<VDimension>;
   auto resample = itk::ResampleImageFilter<ImageType, ImageType>::New();
@@ -28,7 +26,7 @@ ResampleLabels(const LabelImage<VDimension> *         moving,
   resample->SetOutputParametersFromImage(grid);
   if (smooth)
   {
-    auto interpolator = itk::LabelImageGaussianInterpolateImageFunction<ImageType, double>::New();
+    auto   interpolator = itk::LabelImageGaussianInterpolateImageFunction<ImageType, double>::New();
     double sigma[VDimension];
     for (unsigned int d = 0; d < VDimension; ++d)
     {
@@ -67,10 +65,9 @@ ApplyInDimension(const ApplySettings & settings, const std::string & device, con
   const auto interpolation =
     settings.interpolation == "cubic" ? InterpolationEnum::CubicBSpline : InterpolationEnum::Linear;
   const float outside = BackgroundOf<VDimension>(moving);
-  const auto  warped =
-    map.IsLinear()
-      ? Warp<VDimension>(device, moving, map.MakeAffine(), nullptr, grid, interpolation, outside)
-      : Warp<VDimension>(device, moving, nullptr, map.MakeField(grid), grid, interpolation, outside);
+  const auto  warped = map.IsLinear()
+                         ? Warp<VDimension>(device, moving, map.MakeAffine(), nullptr, grid, interpolation, outside)
+                         : Warp<VDimension>(device, moving, nullptr, map.MakeField(grid), grid, interpolation, outside);
   WriteImage<ScalarImage<VDimension>>(warped, temporary, true);
 }
 } // namespace

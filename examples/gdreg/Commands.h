@@ -41,6 +41,7 @@ RunCompose(const ComposeSettings & settings);
 struct FieldSettings
 {
   std::string field;
+  std::string reference; ///< of RunInvert only; empty is the field's own grid
   std::string output;
   std::string device{ "auto" };
 };

@@ -16,14 +16,14 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   // Fields in float: double would need twice the memory and gives nothing, the solver works in float.
   using OutputTransformType = itk::DisplacementFieldTransform<float, VDimension>;
   using MethodType = itk::GPUDiffeomorphicRegistrationMethod<ImageType, ImageType, OutputTransformType>;
-  using CorrelationType =
-    itk::ANTSNeighborhoodCorrelationImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
+  using CorrelationType = itk::
+    ANTSNeighborhoodCorrelationImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
   using MeanSquaresType =
     itk::MeanSquaresImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
   using MaskObjectType = itk::ImageMaskSpatialObject<VDimension>;
   const RegisterSettings & settings = *input.settings;
 
-  auto linear = itk::AffineTransform<float, VDimension>::New();
+  auto                                       linear = itk::AffineTransform<float, VDimension>::New();
   itk::Matrix<float, VDimension, VDimension> matrix;
   itk::Vector<float, VDimension>             offset;
   for (unsigned int i = 0; i < VDimension; ++i)
@@ -37,11 +37,11 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   linear->SetMatrix(matrix);
   linear->SetOffset(offset);
 
-  auto                                                         method = MethodType::New();
-  typename MethodType::ImageMetricType::Pointer                metric;
+  auto                                          method = MethodType::New();
+  typename MethodType::ImageMetricType::Pointer metric;
   if (settings.metric == SimilarityEnum::LocalCorrelation)
   {
-    auto correlation = CorrelationType::New();
+    auto                                 correlation = CorrelationType::New();
     typename CorrelationType::RadiusType radius;
     radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
     correlation->SetRadius(radius);
@@ -66,10 +66,10 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
     metric->SetMovingImageMask(makeMaskObject(input.movingMask));
   }
 
-  const auto                                        levels = settings.shrinkFactors.size();
-  typename MethodType::ShrinkFactorsArrayType       shrinkFactors(levels);
-  typename MethodType::SmoothingSigmasArrayType     sigmas(levels);
-  typename MethodType::NumberOfIterationsArrayType  iterations(levels);
+  const auto                                       levels = settings.shrinkFactors.size();
+  typename MethodType::ShrinkFactorsArrayType      shrinkFactors(levels);
+  typename MethodType::SmoothingSigmasArrayType    sigmas(levels);
+  typename MethodType::NumberOfIterationsArrayType iterations(levels);
   for (std::size_t level = 0; level < levels; ++level)
   {
     shrinkFactors[level] = settings.shrinkFactors[level];

@@ -14,12 +14,12 @@ namespace gdreg
 template <unsigned int VDimension>
 struct DeformableStageInput
 {
-  const ScalarImage<VDimension> *                       fixed{ nullptr };
-  const ScalarImage<VDimension> *                       moving{ nullptr };
-  const MaskImage<VDimension> *                         fixedMask{ nullptr };  ///< optional
-  const MaskImage<VDimension> *                         movingMask{ nullptr }; ///< optional
-  const itk::AffineTransform<double, VDimension> *      linear{ nullptr };
-  const RegisterSettings *                              settings{ nullptr };
+  const ScalarImage<VDimension> *                  fixed{ nullptr };
+  const ScalarImage<VDimension> *                  moving{ nullptr };
+  const MaskImage<VDimension> *                    fixedMask{ nullptr };  ///< optional
+  const MaskImage<VDimension> *                    movingMask{ nullptr }; ///< optional
+  const itk::AffineTransform<double, VDimension> * linear{ nullptr };
+  const RegisterSettings *                         settings{ nullptr };
   /** Called after each iteration (level and iteration count from 1); returns false to stop. */
   std::function<bool(unsigned int level, unsigned int iteration, double metric, double convergence)> progress;
 };

@@ -46,7 +46,12 @@ InvertInDimension(const FieldSettings & settings, const std::string & device, co
   PointMap<VDimension> map;
   map.Append(inverse.affineInverse.GetPointer());
   map.AppendField(inverse.field, true);
-  WriteImage<FieldImage<VDimension>>(map.MakeField(field), temporary);
+  typename itk::ImageBase<VDimension>::ConstPointer grid = field.GetPointer();
+  if (!settings.reference.empty())
+  {
+    grid = ReadGrid<VDimension>("--reference", settings.reference);
+  }
+  WriteImage<FieldImage<VDimension>>(map.MakeField(grid), temporary);
   std::printf("residual  %.5f voxels mean, %.5f at most\n", inverse.meanResidual, inverse.maximumResidual);
 }
 
@@ -104,6 +109,11 @@ RunInvert(const FieldSettings & settings)
 {
   const auto device = ResolveDevice(settings.device);
   const auto dimension = ReadFieldDimension("--field", settings.field);
+  if (!settings.reference.empty() && ReadImageInformation("--reference", settings.reference).dimension != dimension)
+  {
+    throw BadInput("--reference",
+                   "'" + settings.reference + "' is not " + std::to_string(dimension) + "D as the field");
+  }
   CheckImageName("--output", settings.output);
   OutputFiles       outputs;
   const std::string temporary = outputs.Add("--output", settings.output);

@@ -86,7 +86,8 @@ LastLine(const std::string & text)
     return "unknown error";
   }
   const auto start = text.find_last_of("\n\r", end);
-  return text.substr(start == std::string::npos ? 0 : start + 1, end - (start == std::string::npos ? 0 : start + 1) + 1);
+  return text.substr(start == std::string::npos ? 0 : start + 1,
+                     end - (start == std::string::npos ? 0 : start + 1) + 1);
 }
 
 template <typename TImage>
@@ -443,16 +444,16 @@ CheckImageName(const std::string & argument, const std::string & path)
   }
 }
 
-#define gdregInstantiate(dimension)                                                                                   \
-  template std::string DescribeSize<dimension>(const itk::ImageBase<dimension> *);                                    \
-  template ScalarImage<dimension>::Pointer ReadScalarImage<dimension>(const std::string &, const std::string &);      \
-  template MaskImage<dimension>::Pointer ReadMask<dimension>(                                                         \
-    const std::string &, const std::string &, const ScalarImage<dimension> *);                                        \
-  template LabelImage<dimension>::Pointer     ReadLabels<dimension>(const std::string &, const std::string &);        \
-  template itk::ImageBase<dimension>::Pointer ReadGrid<dimension>(const std::string &, const std::string &);          \
-  template FieldImage<dimension>::Pointer     ReadField<dimension>(const std::string &, const std::string &);         \
-  template void WriteImage<ScalarImage<dimension>>(const ScalarImage<dimension> *, const std::string &, bool);        \
-  template void WriteImage<FieldImage<dimension>>(const FieldImage<dimension> *, const std::string &, bool);          \
+#define gdregInstantiate(dimension)                                                                                    \
+  template std::string                     DescribeSize<dimension>(const itk::ImageBase<dimension> *);                 \
+  template ScalarImage<dimension>::Pointer ReadScalarImage<dimension>(const std::string &, const std::string &);       \
+  template MaskImage<dimension>::Pointer   ReadMask<dimension>(                                                        \
+    const std::string &, const std::string &, const ScalarImage<dimension> *);                                       \
+  template LabelImage<dimension>::Pointer     ReadLabels<dimension>(const std::string &, const std::string &);         \
+  template itk::ImageBase<dimension>::Pointer ReadGrid<dimension>(const std::string &, const std::string &);           \
+  template FieldImage<dimension>::Pointer     ReadField<dimension>(const std::string &, const std::string &);          \
+  template void WriteImage<ScalarImage<dimension>>(const ScalarImage<dimension> *, const std::string &, bool);         \
+  template void WriteImage<FieldImage<dimension>>(const FieldImage<dimension> *, const std::string &, bool);           \
   template void WriteLabels<dimension>(const LabelImage<dimension> *, ComponentEnum, const std::string &)
 gdregInstantiate(2);
 gdregInstantiate(3);

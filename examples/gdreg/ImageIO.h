@@ -14,8 +14,8 @@ namespace gdreg
 {
 using ComponentEnum = itk::IOComponentEnum;
 
-/** Takes in what the process writes to standard error while it lives: libraries that ITK reads files with print there on
- * their own, and this program promises one line. */
+/** Takes in what the process writes to standard error while it lives: libraries that ITK reads files with print there
+ * on their own, and this program promises one line. */
 class SilentStandardError
 {
 public:

@@ -169,18 +169,16 @@ private:
       candidates.push_back({ std::move(start), valueAndPoints.first, valueAndPoints.second });
     }
     // Mutual information of a small overlap means nothing.
-    candidates.erase(
-      std::remove_if(candidates.begin(),
-                     candidates.end(),
-                     [&](const Candidate & candidate) { return candidate.points < 0.5 * mostPoints; }),
-      candidates.end());
+    candidates.erase(std::remove_if(candidates.begin(),
+                                    candidates.end(),
+                                    [&](const Candidate & candidate) { return candidate.points < 0.5 * mostPoints; }),
+                     candidates.end());
     if (mostPoints == 0.0 || candidates.empty())
     {
       throw std::runtime_error("the images have no overlap, wherever the linear stage starts");
     }
-    std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) {
-      return a.value < b.value;
-    });
+    std::stable_sort(
+      candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) { return a.value < b.value; });
 
     // A short optimisation of the best few tells a good start from a lucky one.
     constexpr std::size_t        numberOfTrials = 4;
@@ -225,8 +223,8 @@ private:
     optimizer->SetStepLength(step);
     optimizer->SetMinimumStepLength(step / 100.0);
 
-    typename MethodType::ShrinkFactorsArrayType    shrinkFactors(1);
-    typename MethodType::SmoothingSigmasArrayType  sigmas(1);
+    typename MethodType::ShrinkFactorsArrayType            shrinkFactors(1);
+    typename MethodType::SmoothingSigmasArrayType          sigmas(1);
     typename MethodType::MetricSamplingPercentageArrayType percentages(1);
     shrinkFactors.Fill(1);
     sigmas.Fill(0.0);
@@ -295,16 +293,16 @@ private:
     return affine;
   }
 
-  const InputType &                 m_Input;
-  typename MaskObjectType::Pointer  m_FixedMask;
-  typename MaskObjectType::Pointer  m_MovingMask;
-  typename ImageType::Pointer       m_Fixed;
-  typename ImageType::Pointer       m_Moving;
-  PointType                         m_Center;
-  double                            m_Spacing{ 1.0 };
-  double                            m_SamplingPercentage{ 1.0 };
-  typename AffineType::Pointer      m_Current;
-  ResultType                        m_Result;
+  const InputType &                m_Input;
+  typename MaskObjectType::Pointer m_FixedMask;
+  typename MaskObjectType::Pointer m_MovingMask;
+  typename ImageType::Pointer      m_Fixed;
+  typename ImageType::Pointer      m_Moving;
+  PointType                        m_Center;
+  double                           m_Spacing{ 1.0 };
+  double                           m_SamplingPercentage{ 1.0 };
+  typename AffineType::Pointer     m_Current;
+  ResultType                       m_Result;
 };
 } // namespace
 

@@ -47,8 +47,8 @@ struct LinearStageResult
     double       seconds{ 0.0 };
   };
   typename itk::AffineTransform<double, VDimension>::Pointer transform; ///< fixed points to moving points
-  std::string                                                 start;     ///< which start won
-  std::vector<Step>                                           steps;
+  std::string                                                start;     ///< which start won
+  std::vector<Step>                                          steps;
 };
 
 /** Aligns two images by a linear map of physical points: Mattes mutual information (32 bins), coarse to fine on bin-

@@ -51,12 +51,12 @@ template <unsigned int VDimension>
 float
 OtsuThreshold(const itk::Image<float, VDimension> * image)
 {
-  const float *                   values = image->GetBufferPointer();
-  const std::size_t               count = image->GetBufferedRegion().GetNumberOfPixels();
-  const auto                      range = std::minmax_element(values, values + count);
-  const float                     low = *range.first;
-  const double                    scale = 255.0 / std::max(1e-30, static_cast<double>(*range.second) - low);
-  std::array<double, 256>         histogram{};
+  const float *           values = image->GetBufferPointer();
+  const std::size_t       count = image->GetBufferedRegion().GetNumberOfPixels();
+  const auto              range = std::minmax_element(values, values + count);
+  const float             low = *range.first;
+  const double            scale = 255.0 / std::max(1e-30, static_cast<double>(*range.second) - low);
+  std::array<double, 256> histogram{};
   for (std::size_t i = 0; i < count; ++i)
   {
     histogram[static_cast<std::size_t>((values[i] - low) * scale)] += 1.0;
@@ -167,9 +167,8 @@ AppendRotations(std::vector<itk::Matrix<double, 3, 3>> & rotations)
 
 template <unsigned int VDimension>
 typename itk::Image<float, VDimension>::Pointer
-MakeWorkingCopy(const itk::Image<float, VDimension> *         image,
-                const itk::Image<unsigned char, VDimension> * mask,
-                const double                                  cells)
+MakeWorkingCopy(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask,
+                const double cells)
 {
   using ImageType = itk::Image<float, VDimension>;
   double longest = 0.0;
@@ -181,8 +180,8 @@ MakeWorkingCopy(const itk::Image<float, VDimension> *         image,
   shrink->SetInput(image);
   for (unsigned int d = 0; d < VDimension; ++d)
   {
-    const double       factor = std::round(longest / cells / image->GetSpacing()[d]);
-    const double       largest = std::max(1.0, std::floor(image->GetLargestPossibleRegion().GetSize()[d] / 4.0));
+    const double factor = std::round(longest / cells / image->GetSpacing()[d]);
+    const double largest = std::max(1.0, std::floor(image->GetLargestPossibleRegion().GetSize()[d] / 4.0));
     shrink->SetShrinkFactor(d, static_cast<unsigned int>(std::clamp(factor, 1.0, largest)));
   }
   shrink->Update();
@@ -216,11 +215,9 @@ CenterOfMass(const itk::Image<float, VDimension> * image, const itk::Image<unsig
 
 template <unsigned int VDimension>
 std::vector<Start<VDimension>>
-ListStarts(const itk::Image<float, VDimension> *         fixed,
-           const itk::Image<float, VDimension> *         moving,
+ListStarts(const itk::Image<float, VDimension> * fixed, const itk::Image<float, VDimension> * moving,
            const itk::Image<unsigned char, VDimension> * fixedMask,
-           const itk::Image<unsigned char, VDimension> * movingMask,
-           const bool                                    mayRotate)
+           const itk::Image<unsigned char, VDimension> * movingMask, const bool mayRotate)
 {
   using TransformType = itk::AffineTransform<double, VDimension>;
   using PointType = itk::Point<double, VDimension>;
@@ -245,7 +242,8 @@ ListStarts(const itk::Image<float, VDimension> *         fixed,
   itk::Vector<double, VDimension> none;
   none.Fill(0.0);
   const Shift shifts[] = { { useMasks ? "centres of the masks" : "centres of mass", movingCenter - fixedCenter },
-                           { "centres of the images", ImageCenter<VDimension>(moving) - ImageCenter<VDimension>(fixed) },
+                           { "centres of the images",
+                             ImageCenter<VDimension>(moving) - ImageCenter<VDimension>(fixed) },
                            { "headers", none } };
 
   std::vector<Start<VDimension>> starts;
@@ -263,15 +261,15 @@ ListStarts(const itk::Image<float, VDimension> *         fixed,
   return starts;
 }
 
-#define gdregInstantiate(dimension)                                                                                   \
-  template itk::Image<float, dimension>::Pointer MakeWorkingCopy<dimension>(                                          \
-    const itk::Image<float, dimension> *, const itk::Image<unsigned char, dimension> *, double);                      \
-  template itk::Point<double, dimension> CenterOfMass<dimension>(const itk::Image<float, dimension> *,               \
-                                                                 const itk::Image<unsigned char, dimension> *);       \
-  template std::vector<Start<dimension>> ListStarts<dimension>(const itk::Image<float, dimension> *,                  \
-                                                               const itk::Image<float, dimension> *,                  \
-                                                               const itk::Image<unsigned char, dimension> *,          \
-                                                               const itk::Image<unsigned char, dimension> *,          \
+#define gdregInstantiate(dimension)                                                                                    \
+  template itk::Image<float, dimension>::Pointer MakeWorkingCopy<dimension>(                                           \
+    const itk::Image<float, dimension> *, const itk::Image<unsigned char, dimension> *, double);                       \
+  template itk::Point<double, dimension> CenterOfMass<dimension>(const itk::Image<float, dimension> *,                 \
+                                                                 const itk::Image<unsigned char, dimension> *);        \
+  template std::vector<Start<dimension>> ListStarts<dimension>(const itk::Image<float, dimension> *,                   \
+                                                               const itk::Image<float, dimension> *,                   \
+                                                               const itk::Image<unsigned char, dimension> *,           \
+                                                               const itk::Image<unsigned char, dimension> *,           \
                                                                bool)
 gdregInstantiate(2);
 gdregInstantiate(3);

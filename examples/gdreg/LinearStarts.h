@@ -13,7 +13,7 @@ namespace gdreg
 template <unsigned int VDimension>
 struct Start
 {
-  std::string                                                 name;
+  std::string                                                name;
   typename itk::AffineTransform<double, VDimension>::Pointer transform;
 };
 
@@ -21,9 +21,8 @@ struct Start
  * 0.5 .. 99.5 % range (inside the mask if there is one): a few hot voxels would take most of a histogram's bins. */
 template <unsigned int VDimension>
 typename itk::Image<float, VDimension>::Pointer
-MakeWorkingCopy(const itk::Image<float, VDimension> *         image,
-                const itk::Image<unsigned char, VDimension> * mask,
-                double                                        cells);
+MakeWorkingCopy(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask,
+                double cells);
 
 /** Where the object is: the centre of the mask, else of the voxels brighter than Otsu's threshold. */
 template <unsigned int VDimension>
@@ -34,11 +33,9 @@ CenterOfMass(const itk::Image<float, VDimension> * image, const itk::Image<unsig
  * are; and, if rotations are allowed, small rotations about the fixed centre before each of them. */
 template <unsigned int VDimension>
 std::vector<Start<VDimension>>
-ListStarts(const itk::Image<float, VDimension> *         fixed,
-           const itk::Image<float, VDimension> *         moving,
+ListStarts(const itk::Image<float, VDimension> * fixed, const itk::Image<float, VDimension> * moving,
            const itk::Image<unsigned char, VDimension> * fixedMask,
-           const itk::Image<unsigned char, VDimension> * movingMask,
-           bool                                          mayRotate);
+           const itk::Image<unsigned char, VDimension> * movingMask, bool mayRotate);
 } // namespace gdreg
 
 #endif

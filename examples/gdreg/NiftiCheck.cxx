@@ -90,7 +90,8 @@ CheckNiftiData(const std::string & argument, const std::string & path)
   auto      left = static_cast<std::uint64_t>(std::max(0, bits) / 8);
   for (int d = 1; d <= dimension; ++d)
   {
-    left *= static_cast<std::uint64_t>(std::max<int>(0, Read<std::int16_t>(buffer.data() + DimensionsAt + 2 * d, swap)));
+    left *=
+      static_cast<std::uint64_t>(std::max<int>(0, Read<std::int16_t>(buffer.data() + DimensionsAt + 2 * d, swap)));
   }
   const auto offset = static_cast<z_off_t>(Read<float>(buffer.data() + DataOffsetAt, swap));
   if (gzseek(file.get(), std::max<z_off_t>(offset, HeaderBytes), SEEK_SET) < 0)

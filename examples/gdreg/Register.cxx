@@ -3,6 +3,7 @@
 #include "Commands.h"
 #include "DeformableStage.h"
 #include "OutputFiles.h"
+#include "ProgressLine.h"
 #include "Report.h"
 #include "Resample.h"
 #include "RunRecord.h"
@@ -16,45 +17,10 @@
 #include <fstream>
 #include <iostream>
 
-#ifdef _WIN32
-#  include <io.h>
-#else
-#  include <unistd.h>
-#endif
-
 namespace gdreg
 {
 namespace
 {
-/** One line on the terminal that is rewritten. */
-class ProgressLine
-{
-public:
-  explicit ProgressLine(const bool quiet)
-#ifdef _WIN32
-    : m_Active(!quiet && _isatty(2))
-#else
-    : m_Active(!quiet && isatty(STDERR_FILENO))
-#endif
-  {}
-  ~ProgressLine() { this->Show(""); }
-
-  void
-  Show(const std::string & text)
-  {
-    if (m_Active)
-    {
-      std::cerr << '\r' << text << std::string(m_Width > text.size() ? m_Width - text.size() : 0, ' ')
-                << (text.empty() ? "\r" : "") << std::flush;
-      m_Width = text.size();
-    }
-  }
-
-private:
-  bool        m_Active;
-  std::size_t m_Width{ 0 };
-};
-
 /** Seconds since the last call. */
 class Stopwatch
 {
@@ -98,43 +64,6 @@ DescribeImage(const std::string & path, const itk::ImageBase<VDimension> * image
     }
   }
   return facts;
-}
-
-std::vector<std::pair<std::string, std::string>>
-DescribeSettings(const RegisterSettings & settings)
-{
-  const auto number = [](const double value) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%g", value);
-    return std::string(text);
-  };
-  std::vector<std::pair<std::string, std::string>> list;
-  const auto add = [&list](const std::string & name, const std::string & value) {
-    if (!value.empty())
-    {
-      list.emplace_back(name, value);
-    }
-  };
-  add("fixed-mask", settings.fixedMask);
-  add("moving-mask", settings.movingMask);
-  add("initial-transform", settings.initialTransform);
-  add("linear", settings.linearName);
-  add("solver", settings.solverName);
-  if (settings.solver != SolverEnum::None)
-  {
-    add("metric", settings.metricName);
-    add("radius", settings.metric == SimilarityEnum::LocalCorrelation ? std::to_string(settings.radius) : "");
-    add("shrink-factors", settings.shrinkFactorsText);
-    add("smoothing-sigmas", settings.smoothingSigmasText);
-    add("iterations", settings.iterationsText);
-    add("learning-rate", number(settings.learningRate));
-    add("update-variance", number(settings.updateVariance));
-    add("total-variance", number(settings.totalVariance));
-    add("convergence", settings.convergenceText);
-    add("minimum-jacobian", number(settings.minimumJacobian));
-  }
-  add("threads", std::to_string(itk::MultiThreaderBase::GetGlobalDefaultNumberOfThreads()));
-  return list;
 }
 
 /** Says no before anything is read: what the solver keeps per voxel of the finest level, and the images themselves. */
@@ -197,7 +126,7 @@ public:
     m_Progress.Show("");
     if (!m_Settings.quiet)
     {
-      this->PrintSummary();
+      PrintSummary(m_Record);
     }
   }
 
@@ -264,7 +193,7 @@ private:
     m_Record.dimension = VDimension;
     m_Record.fixed = DescribeImage<VDimension>(m_Settings.fixed, m_Fixed);
     m_Record.moving = DescribeImage<VDimension>(m_Settings.moving, m_Moving);
-    m_Record.settings = DescribeSettings(m_Settings);
+    m_Record.settings = m_Settings.Describe();
     m_Record.device = ResolveDevice(m_Settings.device);
     for (const auto & device : itk::GPUDiffeomorphicEngine::GetDevices())
     {
@@ -283,10 +212,11 @@ private:
       Overlap<VDimension>(m_Fixed, m_Moving, m_FixedMask.GetPointer(), m_MovingMask.GetPointer(), linear);
     if (overlap < 0.001)
     {
-      throw BadInput(argument,
-                     std::string("the fixed and the moving image") + (m_FixedMask || m_MovingMask ? " (their masks)" : "") +
-                       " have no overlap where the registration starts" +
-                       (m_Settings.linear == LinearModelEnum::None ? "; a linear stage or another start is needed" : ""));
+      throw BadInput(
+        argument,
+        std::string("the fixed and the moving image") + (m_FixedMask || m_MovingMask ? " (their masks)" : "") +
+          " have no overlap where the registration starts" +
+          (m_Settings.linear == LinearModelEnum::None ? "; a linear stage or another start is needed" : ""));
     }
   }
 
@@ -405,6 +335,7 @@ private:
     m_Inverse = result.inverse;
     const auto & numbers = result.numbers;
     m_Record.hasDeformable = true;
+    m_Record.isLocalCorrelation = m_Settings.metric == SimilarityEnum::LocalCorrelation;
     m_Record.device = numbers.device;
     m_Record.deviceDescription = numbers.deviceDescription;
     m_Record.peakDeviceBytes = numbers.peakDeviceBytes;
@@ -446,8 +377,8 @@ private:
     m_AfterLinear = m_Settings.linear == LinearModelEnum::None
                       ? m_Before
                       : Warp<VDimension>(device, m_Moving, m_Linear, nullptr, m_Fixed, interpolation, outside);
-    m_After = m_Field ? Warp<VDimension>(device, m_Moving, m_Linear, m_Field, m_Fixed, interpolation, outside)
-                      : m_AfterLinear;
+    m_After =
+      m_Field ? Warp<VDimension>(device, m_Moving, m_Linear, m_Field, m_Fixed, interpolation, outside) : m_AfterLinear;
     m_Record.correlationBefore = Correlation<VDimension>(m_Fixed, m_Before, m_FixedMask);
     m_Record.correlationLinear = Correlation<VDimension>(m_Fixed, m_AfterLinear, m_FixedMask);
     m_Record.correlationAfter = Correlation<VDimension>(m_Fixed, m_After, m_FixedMask);
@@ -525,42 +456,6 @@ private:
     if (!file)
     {
       throw std::runtime_error("cannot write '" + path + "'");
-    }
-  }
-
-  void
-  PrintSummary() const
-  {
-    std::printf("device            %s (%s)\n", m_Record.device.c_str(), m_Record.deviceDescription.c_str());
-    std::printf("correlation       %.4f before, %.4f after the linear stage, %.4f after\n",
-                m_Record.correlationBefore,
-                m_Record.correlationLinear,
-                m_Record.correlationAfter);
-    if (m_Record.hasDeformable)
-    {
-      std::printf("%s      %.6g before, %.6g after the deformable stage\n",
-                  m_Settings.metric == SimilarityEnum::LocalCorrelation ? "local corr. " : "mean squares",
-                  m_Record.initialMetricValue,
-                  m_Record.finalMetricValue);
-      std::printf("Jacobian          %.3f to %.3f, %zu folded voxels\n",
-                  m_Record.minimumJacobian,
-                  m_Record.maximumJacobian,
-                  m_Record.foldedVoxels);
-      std::printf("inverse           %.4f voxels mean residual, %.4f at most\n",
-                  m_Record.inverseMeanResidual,
-                  m_Record.inverseMaximumResidual);
-    }
-    std::printf("time              %.1f s: read %.1f, linear %.1f, deformable %.1f, resample %.1f, write %.1f, report %.1f\n",
-                m_Record.totalSeconds,
-                m_Record.readSeconds,
-                m_Record.linearSeconds,
-                m_Record.deformableSeconds,
-                m_Record.resampleSeconds,
-                m_Record.writeSeconds,
-                m_Record.reportSeconds);
-    for (const auto & output : m_Record.outputs)
-    {
-      std::printf("%-17s %s\n", output.first.c_str(), output.second.c_str());
     }
   }
 

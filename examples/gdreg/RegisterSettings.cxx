@@ -3,7 +3,10 @@
 
 #include "BadInput.h"
 
+#include "itkMultiThreaderBase.h"
+
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 
@@ -91,7 +94,8 @@ RegisterSettings::Interpret()
                                      { "translation", LinearModelEnum::Translation },
                                      { "rigid", LinearModelEnum::Rigid },
                                      { "affine", LinearModelEnum::Affine } });
-  solver = Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
+  solver =
+    Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
   metric = Choose<SimilarityEnum>(
     "--metric", metricName, { { "lncc", SimilarityEnum::LocalCorrelation }, { "ssd", SimilarityEnum::MeanSquares } });
 
@@ -142,5 +146,42 @@ RegisterSettings::Interpret()
   CheckRange("--total-variance", totalVariance, 0.0, 1000.0);
   CheckRange("--minimum-jacobian", minimumJacobian, 0.0, 0.99);
   CheckRange("--threads", threads, 0, 1024);
+}
+
+std::vector<std::pair<std::string, std::string>>
+RegisterSettings::Describe() const
+{
+  const auto number = [](const double value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%g", value);
+    return std::string(text);
+  };
+  std::vector<std::pair<std::string, std::string>> list;
+  const auto                                       add = [&list](const std::string & name, const std::string & value) {
+    if (!value.empty())
+    {
+      list.emplace_back(name, value);
+    }
+  };
+  add("fixed-mask", fixedMask);
+  add("moving-mask", movingMask);
+  add("initial-transform", initialTransform);
+  add("linear", linearName);
+  add("solver", solverName);
+  if (solver != SolverEnum::None)
+  {
+    add("metric", metricName);
+    add("radius", metric == SimilarityEnum::LocalCorrelation ? std::to_string(radius) : "");
+    add("shrink-factors", shrinkFactorsText);
+    add("smoothing-sigmas", smoothingSigmasText);
+    add("iterations", iterationsText);
+    add("learning-rate", number(learningRate));
+    add("update-variance", number(updateVariance));
+    add("total-variance", number(totalVariance));
+    add("convergence", convergenceText);
+    add("minimum-jacobian", number(minimumJacobian));
+  }
+  add("threads", std::to_string(itk::MultiThreaderBase::GetGlobalDefaultNumberOfThreads()));
+  return list;
 }
 } // namespace gdreg

@@ -5,6 +5,7 @@
 #include "LinearStage.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gdreg
@@ -61,6 +62,10 @@ struct RegisterSettings
   /** Fills the second half from the first. Throws BadInput. */
   void
   Interpret();
+
+  /** Option and value, in the order of the command line's help, of what matters in a run. */
+  std::vector<std::pair<std::string, std::string>>
+  Describe() const;
 };
 } // namespace gdreg
 

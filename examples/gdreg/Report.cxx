@@ -127,33 +127,31 @@ public:
   Cards()
   {
     m_Page << "<div class='cards'>";
-    this->Card("Correlation, whole image",
+    this->Card(this->HasFixedMask() ? "Correlation in mask" : "Correlation",
                Fixed(m_Record.correlationBefore, 3) + " &rarr; " + Fixed(m_Record.correlationAfter, 3),
-               "after the linear stage " + Fixed(m_Record.correlationLinear, 3));
+               "linear stage " + Fixed(m_Record.correlationLinear, 3));
     if (m_Record.hasDeformable)
     {
-      const bool correlation = this->IsLocalCorrelation();
+      const bool correlation = m_Record.isLocalCorrelation;
       const auto show = [correlation](const double value) {
         return correlation ? Fixed(value, 3) : FormatNumber(value, 3);
       };
       this->Card(correlation ? "Local correlation" : "Mean squares",
                  show(m_Record.initialMetricValue) + " &rarr; " + show(m_Record.finalMetricValue),
                  "deformable stage");
-      this->Card("Jacobian, smallest and largest",
-                 Fixed(m_Record.minimumJacobian, 2) + " to " + Fixed(m_Record.maximumJacobian, 2),
+      this->Card("Jacobian determinant",
+                 Fixed(m_Record.minimumJacobian, 2) + " &ndash; " + Fixed(m_Record.maximumJacobian, 2),
                  "local volume change");
       this->Card("Folded voxels",
                  std::to_string(m_Record.foldedVoxels),
-                 m_Record.foldedVoxels == 0 ? "the map is invertible" : "the map is not invertible there",
+                 m_Record.foldedVoxels == 0 ? "the map is invertible" : "not invertible there",
                  m_Record.foldedVoxels > 0);
       this->Card("Inverse consistency",
-                 FormatNumber(m_Record.inverseMeanResidual, 2) + " voxels",
+                 FormatNumber(m_Record.inverseMeanResidual, 2) + " vox.",
                  "mean; largest " + FormatNumber(m_Record.inverseMaximumResidual, 2));
       this->Card("Largest displacement", FormatNumber(m_Record.maximumDisplacement, 3) + " mm", "deformable part");
     }
-    this->Card("Time",
-               Seconds(m_Record.linearSeconds + m_Record.deformableSeconds),
-               "registration, on " + Escape(m_Record.device));
+    this->Card("Time", Seconds(m_Record.linearSeconds + m_Record.deformableSeconds), "on " + Escape(m_Record.device));
     m_Page << "</div>\n";
   }
 
@@ -201,10 +199,11 @@ public:
   void
   Compare(const std::vector<Plane> & planes)
   {
-    m_Page << "<section id='compare'><h2>Compare</h2><p>Move the slider to fade from the fixed image to the registered "
-              "moving image: what stays in place matches.</p><label>fixed <input type='range' min='0' max='100' value='50' "
-              "aria-label='blend'> moving</label><div class='row plain n"
-           << planes.size() << "' style='--widths:" << Widths(planes) << "'></div></section>\n";
+    m_Page
+      << "<section id='compare'><h2>Compare</h2><p>Move the slider to fade from the fixed image to the registered "
+         "moving image: what stays in place matches.</p><label>fixed <input type='range' min='0' max='100' value='50' "
+         "aria-label='blend'> moving</label><div class='row plain n"
+      << planes.size() << "' style='--widths:" << Widths(planes) << "'></div></section>\n";
   }
 
   void
@@ -238,7 +237,8 @@ public:
               Join(m_Record.fixed.size, "\xC3\x97") + " voxels of " + Join(m_Record.fixed.spacing, "\xC3\x97") + " mm");
     this->Row("moving", m_Record.moving.path);
     this->Row("moving grid",
-              Join(m_Record.moving.size, "\xC3\x97") + " voxels of " + Join(m_Record.moving.spacing, "\xC3\x97") + " mm");
+              Join(m_Record.moving.size, "\xC3\x97") + " voxels of " + Join(m_Record.moving.spacing, "\xC3\x97") +
+                " mm");
     this->EndTable();
     this->BeginTable("Settings");
     for (const auto & setting : m_Record.settings)
@@ -253,7 +253,7 @@ public:
     this->Row("volume factor of the linear map", FormatNumber(m_Record.linearDeterminant, 4));
     if (m_Record.hasDeformable)
     {
-      const std::string metric = this->IsLocalCorrelation() ? "local correlation" : "mean squares";
+      const std::string metric = m_Record.isLocalCorrelation ? "local correlation" : "mean squares";
       this->Row(metric + " before the deformable stage", FormatNumber(m_Record.initialMetricValue, 5));
       this->Row(metric + " after", FormatNumber(m_Record.finalMetricValue, 5));
       this->Row("Jacobian determinant",
@@ -300,12 +300,23 @@ public:
   }
 
 private:
-  bool
-  IsLocalCorrelation() const
+  std::string
+  GetSetting(const std::string & name) const
   {
-    return std::any_of(m_Record.settings.begin(), m_Record.settings.end(), [](const auto & setting) {
-      return setting.first == "metric" && setting.second == "lncc";
-    });
+    for (const auto & setting : m_Record.settings)
+    {
+      if (setting.first == name)
+      {
+        return setting.second;
+      }
+    }
+    return "";
+  }
+
+  bool
+  HasFixedMask() const
+  {
+    return !this->GetSetting("fixed-mask").empty();
   }
 
   static std::string
@@ -407,8 +418,10 @@ MakeReport(const ReportInput<VDimension> & input)
   page.Cards();
 
   page.BeginSection("Before and after",
-               std::string("Planes through the centre of the fixed image") +
-                 (VDimension == 3 ? ", patient's right on the left (R), as the file headers tell it." : "."),
+                    VDimension == 3
+                      ? "Planes through the centre of the fixed image, the patient's right on the left (R), as the "
+                        "file headers tell it."
+                      : "All on the grid of the fixed image.",
                     true);
   struct State
   {
@@ -417,9 +430,9 @@ MakeReport(const ReportInput<VDimension> & input)
     std::string                     role;
   };
   const bool         hasBefore = !IsConstant<VDimension>(input.movingBefore);
-  std::vector<State> states{ { input.movingBefore,
-                               hasBefore ? "moving, before" : "moving, before: not here by its header",
-                               "" } };
+  std::vector<State> states{
+    { input.movingBefore, hasBefore ? "moving, before" : "moving, before: not here by its header", "" }
+  };
   if (hasLinear)
   {
     states.push_back({ input.movingLinear, "moving, after linear stage", hasDeformable ? "" : "after" });
@@ -441,7 +454,8 @@ MakeReport(const ReportInput<VDimension> & input)
   page.EndSection();
   page.Compare(planes);
 
-  page.BeginSection("Checkerboard", "Tiles of the fixed and of the registered moving image in turn: edges should run through.");
+  page.BeginSection("Checkerboard",
+                    "Tiles of the fixed and of the registered moving image in turn: edges should run through.");
   page.BeginPlanes(planes);
   for (const auto & plane : planes)
   {
@@ -455,9 +469,10 @@ MakeReport(const ReportInput<VDimension> & input)
   page.EndRow();
   page.EndSection();
 
-  page.BeginSection("Difference",
-               "Fixed minus moving, both scaled to their windows: middle grey is equal, white is brighter in the fixed "
-               "image. Images of different kinds differ everywhere.");
+  page.BeginSection(
+    "Difference",
+    "Fixed minus moving, both scaled to their windows: middle grey is equal, white is brighter in the fixed "
+    "image. Images of different kinds differ everywhere.");
   const auto * before = hasBefore ? input.movingBefore : input.movingLinear;
   for (const bool after : { false, true })
   {
@@ -485,8 +500,8 @@ MakeReport(const ReportInput<VDimension> & input)
     }
     const double step = ChooseGridStep(extent);
     page.BeginSection("Deformation",
-                 "Lines of the moving image (after the linear stage), " + FormatNumber(step) +
-                   " mm apart, drawn where the deformable stage takes them from, over the fixed image.");
+                      "Lines of the moving image (after the linear stage), " + FormatNumber(step) +
+                        " mm apart, drawn where the deformable stage takes them from, over the fixed image.");
     page.BeginPlanes(planes);
     for (const auto & plane : planes)
     {
@@ -502,9 +517,10 @@ MakeReport(const ReportInput<VDimension> & input)
     page.EndSection();
 
     const double range = ChooseLogRange<VDimension>(input.jacobian);
-    page.BeginSection(VDimension == 3 ? "Local volume change" : "Local area change",
-                 "Logarithm of the Jacobian determinant of the deformable stage. Red: the moving image is larger there than "
-                 "the fixed one; blue: smaller. Green: folded.");
+    page.BeginSection(
+      VDimension == 3 ? "Local volume change" : "Local area change",
+      "Logarithm of the Jacobian determinant of the deformable stage. Red: the moving image is larger there than "
+      "the fixed one; blue: smaller. Green: folded.");
     page.BeginPlanes(planes);
     for (const auto & plane : planes)
     {

@@ -48,13 +48,13 @@ FormatNumber(const double value, const int digits)
 std::string
 DrawCurve(const RunRecord::Level & level, const std::string & title)
 {
-  constexpr double width = 340.0;
-  constexpr double height = 210.0;
-  constexpr double left = 58.0;
-  constexpr double right = 328.0;
-  constexpr double top = 30.0;
-  constexpr double bottom = 168.0;
-  const auto &     values = level.metricValues;
+  constexpr double   width = 340.0;
+  constexpr double   height = 210.0;
+  constexpr double   left = 58.0;
+  constexpr double   right = 328.0;
+  constexpr double   top = 30.0;
+  constexpr double   bottom = 168.0;
+  const auto &       values = level.metricValues;
   std::ostringstream svg;
   svg << "<svg class='chart' viewBox='0 0 " << width << " " << height << "' role='img' aria-label='" << title << "'>"
       << "<text class='title' x='" << left << "' y='18'>" << title << "</text>";
@@ -88,7 +88,8 @@ DrawCurve(const RunRecord::Level & level, const std::string & title)
         << "'/><text class='tick' text-anchor='middle' x='" << x(at) << "' y='" << bottom + 17 << "'>" << at
         << "</text>";
   }
-  svg << "<path class='axis' d='M" << left << " " << top << "V" << bottom << "H" << right << "'/><polyline class='curve' points='";
+  svg << "<path class='axis' d='M" << left << " " << top << "V" << bottom << "H" << right
+      << "'/><polyline class='curve' points='";
   for (std::size_t i = 0; i < values.size(); ++i)
   {
     char point[48];

@@ -118,10 +118,8 @@ ForPixels(const itk::ImageBase<VDimension> * image, const Plane & plane, const T
 /** Bilinear: a plane's index is whole along its third axis. */
 template <typename TImage, typename TGet>
 double
-Interpolate(const TImage *                                              image,
-            const Plane &                                               plane,
-            const itk::ContinuousIndex<double, TImage::ImageDimension> & index,
-            const TGet &                                                get)
+Interpolate(const TImage * image, const Plane & plane,
+            const itk::ContinuousIndex<double, TImage::ImageDimension> & index, const TGet & get)
 {
   typename TImage::IndexType base;
   for (unsigned int d = 0; d < TImage::ImageDimension; ++d)
@@ -218,7 +216,12 @@ ListPlanes(const itk::ImageBase<VDimension> * image, const itk::Point<double, VD
     constexpr int left = 0;      // LPS: x grows to the patient's left,
     constexpr int posterior = 1; // y to the back,
     constexpr int superior = 2;  // z to the head.
-    const auto    add = [&](const char * name, int right, bool rightFlip, int down, bool downFlip, int through,
+    const auto    add = [&](const char *                       name,
+                         int                                right,
+                         bool                               rightFlip,
+                         int                                down,
+                         bool                               downFlip,
+                         int                                through,
                          const std::array<std::string, 4> & letters) {
       Plane plane;
       plane.name = name;
@@ -243,8 +246,8 @@ Sample(const ScalarImage<VDimension> * image, const Plane & plane)
 {
   Raster raster{ plane.width, plane.height, std::vector<float>(static_cast<std::size_t>(plane.width) * plane.height) };
   ForPixels<VDimension>(image, plane, [&](const int pixel, const itk::ContinuousIndex<double, VDimension> & index) {
-    raster.values[pixel] =
-      static_cast<float>(Interpolate(image, plane, index, [](const float value) { return static_cast<double>(value); }));
+    raster.values[pixel] = static_cast<float>(
+      Interpolate(image, plane, index, [](const float value) { return static_cast<double>(value); }));
   });
   return raster;
 }
@@ -347,11 +350,8 @@ DrawDifference(const Raster & a, const Window & windowA, const Raster & b, const
 }
 
 std::string
-DrawGrid(const Raster &                image,
-         const Window &                window,
-         const std::array<Raster, 2> & map,
-         const double                  pixelSize,
-         const double                  step)
+DrawGrid(const Raster & image, const Window & window, const std::array<Raster, 2> & map, const double pixelSize,
+         const double step)
 {
   const int                  width = image.width;
   const int                  height = image.height;
@@ -418,12 +418,12 @@ DrawLogJacobian(const Raster & determinant, const double range)
   return MakeDataUrl(determinant.width, determinant.height, 3, pixels);
 }
 
-#define gdregInstantiate(dimension)                                                                                   \
-  template std::vector<Plane>    ListPlanes<dimension>(const itk::ImageBase<dimension> *,                             \
-                                                    const itk::Point<double, dimension> &);                           \
-  template Raster                Sample<dimension>(const ScalarImage<dimension> *, const Plane &);                    \
-  template std::array<Raster, 2> SampleMap<dimension>(const FieldImage<dimension> *, const Plane &);                  \
-  template Window FindWindow<dimension>(const ScalarImage<dimension> *, const MaskImage<dimension> *)
+#define gdregInstantiate(dimension)                                                                                    \
+  template std::vector<Plane>    ListPlanes<dimension>(const itk::ImageBase<dimension> *,                              \
+                                                    const itk::Point<double, dimension> &);                         \
+  template Raster                Sample<dimension>(const ScalarImage<dimension> *, const Plane &);                     \
+  template std::array<Raster, 2> SampleMap<dimension>(const FieldImage<dimension> *, const Plane &);                   \
+  template Window                FindWindow<dimension>(const ScalarImage<dimension> *, const MaskImage<dimension> *)
 gdregInstantiate(2);
 gdregInstantiate(3);
 #undef gdregInstantiate

@@ -14,15 +14,15 @@ namespace gdreg
  * patient's right is on the left of axial and coronal pictures, the front on the left of sagittal ones. */
 struct Plane
 {
-  std::string name;
-  int         axis[2]{ 0, 1 };       ///< index axes to the right and down
-  bool        flip[2]{ false, false }; ///< true if the index falls in that direction
-  int         through{ -1 };         ///< the third index axis, -1 in 2D
-  int         slice{ 0 };            ///< index along it
-  int         width{ 0 };            ///< pixels
-  int         height{ 0 };
-  double      pixelSize{ 1.0 };          ///< mm
-  std::array<std::string, 4> letters;    ///< left, right, top, bottom
+  std::string                name;
+  int                        axis[2]{ 0, 1 };         ///< index axes to the right and down
+  bool                       flip[2]{ false, false }; ///< true if the index falls in that direction
+  int                        through{ -1 };           ///< the third index axis, -1 in 2D
+  int                        slice{ 0 };              ///< index along it
+  int                        width{ 0 };              ///< pixels
+  int                        height{ 0 };
+  double                     pixelSize{ 1.0 }; ///< mm
+  std::array<std::string, 4> letters;          ///< left, right, top, bottom
 };
 
 /** One number per pixel of a plane. */
@@ -72,11 +72,7 @@ DrawDifference(const Raster & a, const Window & windowA, const Raster & b, const
 
 /** Lines of the map every `step` mm over the darkened image. */
 std::string
-DrawGrid(const Raster &                image,
-         const Window &                window,
-         const std::array<Raster, 2> & map,
-         double                        pixelSize,
-         double                        step);
+DrawGrid(const Raster & image, const Window & window, const std::array<Raster, 2> & map, double pixelSize, double step);
 
 /** Blue where log det J is below 0, red above, saturated at +-range; green where det J <= 0. */
 std::string

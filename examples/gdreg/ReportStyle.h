@@ -20,17 +20,17 @@ h1 { font-size: 1.5rem; margin: 0 0 2px; } h2 { font-size: 1.15rem; margin: 34px
 p { margin: 4px 0 10px; max-width: 76ch; color: var(--soft); }
 .files { overflow-wrap: anywhere; }
 .files b { color: var(--ink); font-weight: 600; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 10px; margin: 16px 0 0; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; margin: 16px 0 0; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 9px 11px; }
 .card span { display: block; font-size: .8rem; color: var(--soft); }
-.card b { display: block; font-size: 1.12rem; font-variant-numeric: tabular-nums; }
+.card b { display: block; font-size: 1.05rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .card small { color: var(--soft); }
 .warn b { color: var(--warn); }
 .row { display: grid; gap: 8px; margin: 10px 0; }
 .row.n1, .row.n1.plain { grid-template-columns: minmax(0, 400px); }
 .row.n3.states { grid-template-columns: repeat(3, 1fr); }
 .row.n2 { grid-template-columns: repeat(2, 1fr); max-width: 720px; }
-.row.n3 { align-items: end; }
+.row.n3 { align-items: start; }
 .row.plain { grid-template-columns: var(--widths); }
 .row.n4 { grid-template-columns: repeat(4, 1fr); }
 figure { margin: 0; min-width: 0; break-inside: avoid; }
@@ -54,19 +54,17 @@ svg text { fill: var(--ink); font: 12px system-ui, "DejaVu Sans", sans-serif; } 
 svg .tick { fill: var(--soft); font-size: 11.5px; }
 svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); fill: none; }
 svg .curve { stroke: var(--accent); stroke-width: 2; fill: none; stroke-linejoin: round; }
-.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 10px 28px; align-items: start; }
+.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 10px 28px;
+  align-items: start; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; margin: 8px 0; }
 caption { text-align: left; font-weight: 600; padding: 4px 0; }
 td, th { border-top: 1px solid var(--line); padding: 4px 8px 4px 0; vertical-align: top; text-align: left;
   overflow-wrap: anywhere; }
 th { font-weight: 400; color: var(--soft); width: 48%; }
-.wide { overflow-x: auto; }
-.wide th { width: auto; }
 @media (max-width: 640px) {
   body { font-size: 15px; } main { padding: 14px 10px 32px; } h1 { font-size: 1.25rem; }
   .row.n4 { grid-template-columns: repeat(2, 1fr); } .row { gap: 6px; }
-  .row.n3.states, .row.n3.plain { grid-template-columns: repeat(2, 1fr); } .cards { grid-template-columns: repeat(2, 1fr); }
-  .card b { font-size: 1.05rem; } }
+  .row.n3.states, .row.n3.plain, .cards { grid-template-columns: repeat(2, 1fr); } }
 @media print {
   :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --accent: #1f5fa8; --warn: #a4161a; }
   @page { margin: 14mm; } body { font-size: 10.5pt; } main { max-width: none; padding: 0; }

@@ -31,13 +31,9 @@ ForRows(const itk::ImageBase<VDimension> * grid, const TTask & task)
 
 template <unsigned int VDimension>
 typename ScalarImage<VDimension>::Pointer
-Warp(const std::string &                              device,
-     const ScalarImage<VDimension> *                  image,
-     const itk::AffineTransform<double, VDimension> * linear,
-     const FieldImage<VDimension> *                   field,
-     const itk::ImageBase<VDimension> *               grid,
-     const InterpolationEnum                          interpolation,
-     const float                                      outsideValue)
+Warp(const std::string & device, const ScalarImage<VDimension> * image,
+     const itk::AffineTransform<double, VDimension> * linear, const FieldImage<VDimension> * field,
+     const itk::ImageBase<VDimension> * grid, const InterpolationEnum interpolation, const float outsideValue)
 {
   auto output = ScalarImage<VDimension>::New();
   output->CopyInformation(grid);
@@ -174,9 +170,8 @@ JacobianDeterminant(const std::string & device, const FieldImage<VDimension> * f
 
 template <unsigned int VDimension>
 typename FieldImage<VDimension>::Pointer
-TotalField(const FieldImage<VDimension> *                   field,
-           const itk::AffineTransform<double, VDimension> * linear,
-           const itk::ImageBase<VDimension> *               grid)
+TotalField(const FieldImage<VDimension> * field, const itk::AffineTransform<double, VDimension> * linear,
+           const itk::ImageBase<VDimension> * grid)
 {
   auto total = FieldImage<VDimension>::New();
   total->CopyInformation(grid);
@@ -207,10 +202,8 @@ TotalField(const FieldImage<VDimension> *                   field,
 
 template <unsigned int VDimension>
 double
-Overlap(const itk::ImageBase<VDimension> *               fixed,
-        const itk::ImageBase<VDimension> *               moving,
-        const MaskImage<VDimension> *                    fixedMask,
-        const MaskImage<VDimension> *                    movingMask,
+Overlap(const itk::ImageBase<VDimension> * fixed, const itk::ImageBase<VDimension> * moving,
+        const MaskImage<VDimension> * fixedMask, const MaskImage<VDimension> * movingMask,
         const itk::AffineTransform<double, VDimension> * linear)
 {
   const auto size = fixed->GetLargestPossibleRegion().GetSize();
@@ -262,27 +255,30 @@ Overlap(const itk::ImageBase<VDimension> *               fixed,
   return points > 0 ? static_cast<double>(common) / static_cast<double>(points) : 0.0;
 }
 
-#define gdregInstantiate(dimension)                                                                                   \
-  template ScalarImage<dimension>::Pointer Warp<dimension>(const std::string &,                                       \
-                                                           const ScalarImage<dimension> *,                            \
-                                                           const itk::AffineTransform<double, dimension> *,           \
-                                                           const FieldImage<dimension> *,                             \
-                                                           const itk::ImageBase<dimension> *,                         \
-                                                           InterpolationEnum,                                         \
-                                                           float);                                                    \
-  template float  BackgroundOf<dimension>(const ScalarImage<dimension> *);                                            \
-  template double Correlation<dimension>(                                                                             \
-    const ScalarImage<dimension> *, const ScalarImage<dimension> *, const MaskImage<dimension> *);                    \
-  template ScalarImage<dimension>::Pointer JacobianDeterminant<dimension>(const std::string &,                        \
-                                                                          const FieldImage<dimension> *);             \
-  template FieldImage<dimension>::Pointer TotalField<dimension>(                                                      \
-    const FieldImage<dimension> *, const itk::AffineTransform<double, dimension> *, const itk::ImageBase<dimension> *); \
-  template double Overlap<dimension>(const itk::ImageBase<dimension> *,                                               \
-                                     const itk::ImageBase<dimension> *,                                               \
-                                     const MaskImage<dimension> *,                                                    \
-                                     const MaskImage<dimension> *,                                                    \
-                                     const itk::AffineTransform<double, dimension> *)
+// Short names, for the lines below.
+template <unsigned int VDimension>
+using Grid = itk::ImageBase<VDimension>;
+template <unsigned int VDimension>
+using Affine = itk::AffineTransform<double, VDimension>;
+
+#define gdregInstantiate(D)                                                                                            \
+  template ScalarImage<D>::Pointer Warp<D>(const std::string &,                                                        \
+                                           const ScalarImage<D> *,                                                     \
+                                           const Affine<D> *,                                                          \
+                                           const FieldImage<D> *,                                                      \
+                                           const Grid<D> *,                                                            \
+                                           InterpolationEnum,                                                          \
+                                           float);                                                                     \
+  template float                   BackgroundOf<D>(const ScalarImage<D> *);                                            \
+  template ScalarImage<D>::Pointer JacobianDeterminant<D>(const std::string &, const FieldImage<D> *);                 \
+  template FieldImage<D>::Pointer  TotalField<D>(const FieldImage<D> *, const Affine<D> *, const Grid<D> *);           \
+  template double                  Overlap<D>(                                                                         \
+    const Grid<D> *, const Grid<D> *, const MaskImage<D> *, const MaskImage<D> *, const Affine<D> *)
 gdregInstantiate(2);
 gdregInstantiate(3);
 #undef gdregInstantiate
+template double
+Correlation<2>(const ScalarImage<2> *, const ScalarImage<2> *, const MaskImage<2> *);
+template double
+Correlation<3>(const ScalarImage<3> *, const ScalarImage<3> *, const MaskImage<3> *);
 } // namespace gdreg

@@ -15,13 +15,9 @@ using InterpolationEnum = itk::GPUDiffeomorphicEngine::InterpolationEnum;
  * the grid. Points outside the image get `outsideValue`. */
 template <unsigned int VDimension>
 typename ScalarImage<VDimension>::Pointer
-Warp(const std::string &                              device,
-     const ScalarImage<VDimension> *                  image,
-     const itk::AffineTransform<double, VDimension> * linear,
-     const FieldImage<VDimension> *                   field,
-     const itk::ImageBase<VDimension> *               grid,
-     InterpolationEnum                                interpolation,
-     float                                            outsideValue);
+Warp(const std::string & device, const ScalarImage<VDimension> * image,
+     const itk::AffineTransform<double, VDimension> * linear, const FieldImage<VDimension> * field,
+     const itk::ImageBase<VDimension> * grid, InterpolationEnum interpolation, float outsideValue);
 
 /** 0, or the smallest intensity where that is negative (air in CT). */
 template <unsigned int VDimension>
@@ -41,17 +37,14 @@ JacobianDeterminant(const std::string & device, const FieldImage<VDimension> * f
 /** linear(x + u(x)) - x on the grid of u; `field` is null for zero. */
 template <unsigned int VDimension>
 typename FieldImage<VDimension>::Pointer
-TotalField(const FieldImage<VDimension> *                   field,
-           const itk::AffineTransform<double, VDimension> * linear,
-           const itk::ImageBase<VDimension> *               grid);
+TotalField(const FieldImage<VDimension> * field, const itk::AffineTransform<double, VDimension> * linear,
+           const itk::ImageBase<VDimension> * grid);
 
 /** The share of the fixed image (inside its mask) that a linear map takes into the moving image (inside its mask). */
 template <unsigned int VDimension>
 double
-Overlap(const itk::ImageBase<VDimension> *               fixed,
-        const itk::ImageBase<VDimension> *               moving,
-        const MaskImage<VDimension> *                    fixedMask,
-        const MaskImage<VDimension> *                    movingMask,
+Overlap(const itk::ImageBase<VDimension> * fixed, const itk::ImageBase<VDimension> * moving,
+        const MaskImage<VDimension> * fixedMask, const MaskImage<VDimension> * movingMask,
         const itk::AffineTransform<double, VDimension> * linear);
 } // namespace gdreg
 

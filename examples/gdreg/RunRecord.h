@@ -56,14 +56,16 @@ struct RunRecord
   double                  linearDeterminant{ 1.0 };
 
   bool               hasDeformable{ false };
+  bool               isLocalCorrelation{ false }; ///< what the metric values are: local correlation or mean squares
   std::vector<Level> levels;
-  /** Local correlation (mean of CC, 1 is best) or mean squares at full resolution: after the linear stage, at the end. */
+  /** Local correlation (mean of CC, 1 is best) or mean squares at full resolution: after the linear stage, at the end.
+   */
   double      initialMetricValue{ 0.0 };
   double      finalMetricValue{ 0.0 };
   double      minimumJacobian{ 1.0 };
   double      maximumJacobian{ 1.0 };
   std::size_t foldedVoxels{ 0 };
-  double      maximumDisplacement{ 0.0 };     ///< mm, of the deformable part
+  double      maximumDisplacement{ 0.0 };    ///< mm, of the deformable part
   double      inverseMeanResidual{ 0.0 };    ///< voxels
   double      inverseMaximumResidual{ 0.0 }; ///< voxels
 
@@ -88,6 +90,10 @@ struct RunRecord
 /** The record as JSON text. */
 std::string
 MakeJson(const RunRecord & record);
+
+/** Prints what matters most. */
+void
+PrintSummary(const RunRecord & record);
 } // namespace gdreg
 
 #endif

@@ -70,7 +70,8 @@ MakeJson(const RunRecord & record)
                      { "determinant", record.linearDeterminant } };
   if (record.hasDeformable)
   {
-    json["deformable"] = { { "levels", levels },
+    json["deformable"] = { { "metric", record.isLocalCorrelation ? "local correlation" : "mean squares" },
+                           { "levels", levels },
                            { "metric_before", record.initialMetricValue },
                            { "metric_after", record.finalMetricValue },
                            { "maximum_displacement", record.maximumDisplacement } };

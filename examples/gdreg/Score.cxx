@@ -275,8 +275,8 @@ RunScore(const ScoreSettings & settings)
   const auto   agree = [&dimension](const std::string & argument, const std::string & path, const unsigned int other) {
     if (dimension != 0 && dimension != other)
     {
-      throw BadInput(argument,
-                     "'" + path + "' is " + std::to_string(other) + "D, the rest is " + std::to_string(dimension) + "D");
+      throw BadInput(
+        argument, "'" + path + "' is " + std::to_string(other) + "D, the rest is " + std::to_string(dimension) + "D");
     }
     dimension = other;
   };
@@ -295,8 +295,7 @@ RunScore(const ScoreSettings & settings)
   }
   OutputFiles       outputs;
   const std::string temporary = settings.json.empty() ? "" : outputs.Add("--json", settings.json);
-  const Json        result =
-    dimension == 2 ? ScoreInDimension<2>(settings, device) : ScoreInDimension<3>(settings, device);
+  const Json result = dimension == 2 ? ScoreInDimension<2>(settings, device) : ScoreInDimension<3>(settings, device);
   if (!temporary.empty())
   {
     std::ofstream file(temporary);

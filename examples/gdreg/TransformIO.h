@@ -97,9 +97,8 @@ ReadPointMap(const std::string & argument, const std::vector<std::string> & path
  * and readers convert. */
 template <unsigned int VDimension>
 void
-WriteComposite(const itk::AffineTransform<double, VDimension> * linear,
-               const FieldImage<VDimension> *                   field,
-               const std::string &                              path);
+WriteComposite(const itk::AffineTransform<double, VDimension> * linear, const FieldImage<VDimension> * field,
+               const std::string & path);
 
 /** The inverse of x -> x + u(x), as the map y -> p + w(p), p = A^-1 y, where A is the affine part of x + u(x) (least
  * squares) and w a field on the grid of u. Taking A out first makes the iteration converge for large rotations. */

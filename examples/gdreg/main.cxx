@@ -49,7 +49,8 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
                   "Lists like 4x2x1 have one value per level, coarse to fine.");
   command->add_option("--fixed", settings.fixed, "Fixed image, 2D or 3D")->required();
   command->add_option("--moving", settings.moving, "Moving image")->required();
-  command->add_option("--output-prefix", settings.outputPrefix, "P: start of the names of the output files")->required();
+  command->add_option("--output-prefix", settings.outputPrefix, "P: start of the names of the output files")
+    ->required();
   command->add_option("--fixed-mask", settings.fixedMask, "Image on the fixed grid; 0 leaves a voxel out");
   command->add_option("--moving-mask", settings.movingMask, "Image on the moving grid; 0 leaves a voxel out");
   command->add_option(
@@ -73,7 +74,8 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
     ->capture_default_str();
   command->add_option("--convergence", settings.convergenceText, "threshold,window: a level ends below this slope")
     ->capture_default_str();
-  command->add_option("--minimum-jacobian", settings.minimumJacobian, "Where det J falls below it, the field is relaxed")
+  command
+    ->add_option("--minimum-jacobian", settings.minimumJacobian, "Where det J falls below it, the field is relaxed")
     ->capture_default_str();
   AddDeviceOption(command, settings.device);
   command->add_option("--threads", settings.threads, "Number of CPU threads; 0 is all")->capture_default_str();
@@ -87,9 +89,10 @@ void
 AddApply(CLI::App & app, ApplySettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("apply", "Resample an image through transforms");
-  command->footer("Several --transform are applied to the points of the reference in the order in which they are listed,\n"
-                  "the first one first. Transforms are ITK files (.h5 .tfm .txt .mat) or displacement fields.\n"
-                  "nearest and label keep the voxel type of the moving image; linear and cubic write float.");
+  command->footer(
+    "Several --transform are applied to the points of the reference in the order in which they are listed,\n"
+    "the first one first. Transforms are ITK files (.h5 .tfm .txt .mat) or displacement fields.\n"
+    "nearest and label keep the voxel type of the moving image; linear and cubic write float.");
   command->add_option("--moving", settings.moving, "Image to resample")->required();
   command->add_option("--reference", settings.reference, "Image that gives the grid of the output")->required();
   command->add_option("--transform", settings.transforms, "Transform from reference to moving points; repeatable")
@@ -107,8 +110,9 @@ void
 AddCompose(CLI::App & app, ComposeSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("compose", "Write several transforms as one");
-  command->footer("The transform that is listed first is applied first. The output is a displacement field on the grid of the\n"
-                  "reference (.mha, .nii.gz) or a transform file (.h5; .tfm if the map is linear), by its ending.");
+  command->footer(
+    "The transform that is listed first is applied first. The output is a displacement field on the grid of the\n"
+    "reference (.mha, .nii.gz) or a transform file (.h5; .tfm if the map is linear), by its ending.");
   command->add_option("--transform", settings.transforms, "Transform file or displacement field; repeatable")
     ->required()
     ->allow_extra_args(false);
@@ -120,15 +124,16 @@ AddCompose(CLI::App & app, ComposeSettings & settings, Action & action)
 }
 
 void
-AddFieldCommand(CLI::App &          app,
-                const std::string & name,
-                const std::string & description,
-                void (*run)(const FieldSettings &),
-                FieldSettings & settings,
-                Action &        action)
+AddFieldCommand(CLI::App & app, const std::string & name, const std::string & description,
+                void (*run)(const FieldSettings &), FieldSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand(name, description);
   command->add_option("--field", settings.field, "Displacement field")->required();
+  if (run == RunInvert)
+  {
+    command->add_option(
+      "--reference", settings.reference, "Image that gives the grid of the inverse; without it, that of the field");
+  }
   command->add_option("--output", settings.output, "Image to write")->required();
   AddDeviceOption(command, settings.device);
   command->callback([&settings, &action, run] { action = [&settings, run] { run(settings); }; });

@@ -98,6 +98,8 @@ MakeGreedyParameters(MetricKind metric, const std::vector<int> & factors, int it
   parameters.totalVariance = 0.5;
   // the blobs are smooth: with a higher floor their windows count as flat, and more contrast as a better match
   parameters.lncc.varianceFloor = 1e-8f;
+  parameters.learningRate = 0.25;
+  parameters.epsilon = 1e-3;
   parameters.convergenceThreshold = -1e9;
   for (const int factor : factors)
   {

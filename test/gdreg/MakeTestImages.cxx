@@ -44,6 +44,11 @@ WritePair()
   auto moving = MakeGrid<ImageType>(
     flat ? std::vector<int>{ 90, 84 } : std::vector<int>{ 56, 60, 46 }, { 1.0, 1.1, 1.2 }, -18.0, -0.1);
   const PointType fixedCentre = Centre(fixed.GetPointer());
+  // nearly concentric, so that a registration without a linear stage has a chance
+  typename ImageType::PointType origin = moving->GetOrigin() + (fixedCentre - Centre(moving.GetPointer()));
+  origin[0] += 0.8;
+  origin[1] -= 0.6;
+  moving->SetOrigin(origin);
   const PointType movingCentre = Centre(moving.GetPointer());
   const double    extent = flat ? 50.0 : 40.0;
   auto            linear = itk::AffineTransform<double, VDimension>::New();

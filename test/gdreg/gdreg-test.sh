@@ -51,79 +51,95 @@ fi
 "$tools/MakeTestImages" "$work/in" || exit 1
 cd "$work/in" || exit 1
 P=$work/out/P
-fast=(--linear none --shrink-factors 2 --smoothing-sigmas 1 --iterations 2 --device "$device")
+
+# bad_option <option> <value> [<option> <value>...]: a good register run but for these; the message names the first
+bad_option()
+{
+  local -A options=([--fixed]=fixed3.nii.gz [--moving]=moving3.nii.gz [--output-prefix]=$P [--linear]=none
+    [--shrink-factors]=2 [--smoothing-sigmas]=1 [--iterations]=2 [--device]=$device)
+  local needle=$1 option
+  while [ $# -gt 1 ]; do
+    options[$1]=$2
+    shift 2
+  done
+  local arguments=()
+  for option in "${!options[@]}"; do
+    arguments+=("$option" "${options[$option]}")
+  done
+  bad "$needle" register "${arguments[@]}"
+}
 
 bad_input()
 {
-  local good=(register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}")
-  bad register
-  bad nonsense nonsense
+  bad subcommand
+  bad subcommand nonsense
   bad --fixed register --moving moving3.nii.gz --output-prefix "$P"
   bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz
-  bad --nonsense "${good[@]}" --nonsense 1
+  bad_option --nonsense 1
 
   # files
   local with
   for with in absent.nii.gz text.nii.gz 4d.nii.gz rgb.png nan.mha infinite.mha constant.mha "$work/in"; do
-    bad --fixed register --fixed "$with" --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
-    bad --moving register --fixed fixed3.nii.gz --moving "$with" --output-prefix "$P" "${fast[@]}"
+    bad_option --fixed "$with"
+    bad_option --moving "$with"
   done
-  bad 2D register --fixed fixed3.nii.gz --moving moving2.nii.gz --output-prefix "$P" "${fast[@]}"
-  bad 3D register --fixed fixed2.nii.gz --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
+  bad_option --moving moving2.nii.gz
+  bad_option --moving moving3.nii.gz --fixed fixed2.nii.gz
   for with in other_grid_mask.nii.gz fixed_mask2.nii.gz empty_mask3.nii.gz absent.nii.gz text.nii.gz rgb.png; do
-    bad --fixed-mask "${good[@]}" --fixed-mask "$with"
+    bad_option --fixed-mask "$with"
   done
-  bad --moving-mask "${good[@]}" --moving-mask fixed_mask3.nii.gz
+  bad_option --moving-mask fixed_mask3.nii.gz
   for with in absent.tfm text.h5 spline.tfm far.tfm; do
-    bad --initial-transform "${good[@]}" --initial-transform "$with"
+    bad_option --initial-transform "$with"
   done
-  bad overlap register --fixed fixed3.nii.gz --moving far.mha --output-prefix "$P" "${fast[@]}"
+  bad_option --moving far.mha
+  grep -q overlap "$work/stderr" || fail "the message does not speak of the overlap"
   if truncate -s 4398046511104 huge.raw 2> /dev/null; then
-    bad --fixed register --fixed huge.mhd --moving moving3.nii.gz --output-prefix "$P" "${fast[@]}"
+    bad_option --fixed huge.mhd
     grep -q "needs\|memory" "$work/stderr" || fail "the message does not say how much memory is needed"
-    bad --moving register --fixed fixed3.nii.gz --moving huge.mhd --output-prefix "$P" "${fast[@]}"
+    bad_option --moving huge.mhd
     rm huge.raw
   fi
 
   # places to write to
-  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/absent/P" "${fast[@]}"
-  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix /proc/P "${fast[@]}"
-  bad --output-prefix register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix fixed3.nii.gz/P "${fast[@]}"
-  bad --report "${good[@]}" --report "$work/absent/report.html"
-  bad --json "${good[@]}" --json "$work/absent/numbers.json"
-  bad --json "${good[@]}" --json "$work/out"
+  bad_option --output-prefix "$work/absent/P"
+  bad_option --output-prefix /proc/P
+  bad_option --output-prefix fixed3.nii.gz/P
+  bad_option --report "$work/absent/report.html"
+  bad_option --json "$work/absent/numbers.json"
+  bad_option --json "$work/out"
 
   # numbers and names
-  bad --smoothing-sigmas "${good[@]}" --shrink-factors 2x1 --iterations 2x2
-  bad --iterations "${good[@]}" --shrink-factors 2x1 --smoothing-sigmas 1x0
+  bad_option --smoothing-sigmas 1 --shrink-factors 2x1 --iterations 2x2
+  bad_option --iterations 2 --shrink-factors 2x1 --smoothing-sigmas 1x0
   for with in 0 -1 1.5 abc 2x 2x0 1e9 ""; do
-    bad --shrink-factors "${good[@]}" --shrink-factors "$with"
+    bad_option --shrink-factors "$with"
   done
   for with in -1 abc nan inf 1e9 1x; do
-    bad --smoothing-sigmas "${good[@]}" --smoothing-sigmas "$with"
+    bad_option --smoothing-sigmas "$with"
   done
   for with in -1 abc 1.5 1e12; do
-    bad --iterations "${good[@]}" --iterations "$with"
+    bad_option --iterations "$with"
   done
   for with in 0 -0.5 nan inf 1e9 abc; do
-    bad --learning-rate "${good[@]}" --learning-rate "$with"
+    bad_option --learning-rate "$with"
   done
   for with in -1 nan 1e9; do
-    bad --update-variance "${good[@]}" --update-variance "$with"
-    bad --total-variance "${good[@]}" --total-variance "$with"
+    bad_option --update-variance "$with"
+    bad_option --total-variance "$with"
   done
   for with in 0 -3 1000 2.5 abc; do
-    bad --radius "${good[@]}" --radius "$with"
+    bad_option --radius "$with"
   done
   for with in 1e-6 abc,10 1e-6,1 -1,10 1e-6,10,3 1e-6,x; do
-    bad --convergence "${good[@]}" --convergence "$with"
+    bad_option --convergence "$with"
   done
-  bad --threads "${good[@]}" --threads -1
-  bad --metric "${good[@]}" --metric mutual
-  bad --solver "${good[@]}" --solver demons
-  bad --linear "${good[@]}" --linear elastic
+  bad_option --threads -1
+  bad_option --metric mutual
+  bad_option --solver demons
+  bad_option --linear elastic
   for with in tpu cuda:99 cuda:x ""; do
-    bad --device "${good[@]}" --device "$with"
+    bad_option --device "$with"
   done
 
   # the other commands
@@ -150,7 +166,7 @@ bad_input()
   bad -points score --fixed-points points_fixed.csv --moving-points points_short.csv
   bad -points score --fixed-points points_fixed.csv --moving-points points_bad.csv
   bad --moving-points score --fixed-points points_fixed.csv --moving-points absent.csv
-  bad score score
+  bad -labels score
 }
 
 # register <dimension> <linear>: a run from images to files, and every file checked

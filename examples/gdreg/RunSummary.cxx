@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "RunRecord.h"
+
+#include <cstdio>
+
+namespace gdreg
+{
+void
+PrintSummary(const RunRecord & record)
+{
+  std::printf("device            %s (%s)\n", record.device.c_str(), record.deviceDescription.c_str());
+  std::printf("correlation       %.4f before, %.4f after the linear stage, %.4f after\n",
+              record.correlationBefore,
+              record.correlationLinear,
+              record.correlationAfter);
+  if (record.hasDeformable)
+  {
+    std::printf("%s      %.6g before, %.6g after the deformable stage\n",
+                record.isLocalCorrelation ? "local corr. " : "mean squares",
+                record.initialMetricValue,
+                record.finalMetricValue);
+    std::printf("Jacobian          %.3f to %.3f, %zu folded voxels\n",
+                record.minimumJacobian,
+                record.maximumJacobian,
+                record.foldedVoxels);
+    std::printf("inverse           %.4f voxels mean residual, %.4f at most\n",
+                record.inverseMeanResidual,
+                record.inverseMaximumResidual);
+  }
+  std::printf(
+    "time              %.1f s: read %.1f, linear %.1f, deformable %.1f, resample %.1f, write %.1f, report %.1f\n",
+    record.totalSeconds,
+    record.readSeconds,
+    record.linearSeconds,
+    record.deformableSeconds,
+    record.resampleSeconds,
+    record.writeSeconds,
+    record.reportSeconds);
+  for (const auto & output : record.outputs)
+  {
+    std::printf("%-17s %s\n", output.first.c_str(), output.second.c_str());
+  }
+}
+} // namespace gdreg
