@@ -63,7 +63,8 @@ MakeImage(double phase)
     const double x = static_cast<double>(i % size[0]);
     const double y = static_cast<double>(i / size[0] % size[1]);
     const double z = static_cast<double>(i / size[0] / size[1]);
-    image[i] = static_cast<float>(200.0 + 100.0 * std::sin(0.6 * x + phase) * std::cos(0.5 * y) * std::sin(0.4 * z + 1.0));
+    image[i] =
+      static_cast<float>(200.0 + 100.0 * std::sin(0.6 * x + phase) * std::cos(0.5 * y) * std::sin(0.4 * z + 1.0));
   }
   return image;
 }
@@ -74,7 +75,9 @@ LargestNorm(const std::vector<float> & field)
   double largest = 0.0;
   for (std::size_t i = 0; i < field.size(); i += 3)
   {
-    largest = std::max(largest, std::sqrt(double(field[i]) * field[i] + double(field[i + 1]) * field[i + 1] + double(field[i + 2]) * field[i + 2]));
+    largest = std::max(largest,
+                       std::sqrt(double(field[i]) * field[i] + double(field[i + 1]) * field[i + 1] +
+                                 double(field[i + 2]) * field[i + 2]));
   }
   return largest;
 }
@@ -126,8 +129,16 @@ CheckWarp(Checker & checker, const std::string & device)
                                     EngineType::InterpolationEnum::Linear,
                                     EngineType::InterpolationEnum::CubicBSpline })
   {
-    EngineType::Warp(
-      device, image.data(), size, EngineType::IdentityAffine(), identity, nullptr, interpolation, 0.0f, size, output.data());
+    EngineType::Warp(device,
+                     image.data(),
+                     size,
+                     EngineType::IdentityAffine(),
+                     identity,
+                     nullptr,
+                     interpolation,
+                     0.0f,
+                     size,
+                     output.data());
     double difference = 0.0;
     for (std::size_t i = 0; i < voxels; ++i)
     {
@@ -182,13 +193,14 @@ CheckRegistration(Checker & checker, const std::string & device)
   checker.Expect(result.displacement == EngineType::RegisterGreedy(device, problem, parameters).displacement,
                  "two runs give the same bits");
 
-  const auto cancelled =
-    EngineType::RegisterGreedy(device, problem, parameters, [](const EngineType::Progress & p) { return p.startsLevel; });
+  const auto cancelled = EngineType::RegisterGreedy(
+    device, problem, parameters, [](const EngineType::Progress & p) { return p.startsLevel; });
   checker.Expect(cancelled.cancelled, "a callback can cancel");
 
-  const auto expectThrow = [&](const EngineType::Problem & bad, const EngineType::GreedyParameters & settings, const char * text) {
-    checker.ExpectThrow([&]() { EngineType::RegisterGreedy(device, bad, settings); }, text);
-  };
+  const auto expectThrow =
+    [&](const EngineType::Problem & bad, const EngineType::GreedyParameters & settings, const char * text) {
+      checker.ExpectThrow([&]() { EngineType::RegisterGreedy(device, bad, settings); }, text);
+    };
   const std::vector<float>   flat(voxels, 1.0f);
   std::vector<float>         spoilt = fixed;
   std::vector<unsigned char> empty(voxels, 0);
@@ -212,7 +224,8 @@ CheckRegistration(Checker & checker, const std::string & device)
   bad.affine[1][3] = std::numeric_limits<double>::quiet_NaN();
   expectThrow(bad, parameters, "map");
 
-  const auto expectBadSetting = [&](const std::function<void(EngineType::GreedyParameters &)> & change, const char * text) {
+  const auto expectBadSetting = [&](const std::function<void(EngineType::GreedyParameters &)> & change,
+                                    const char *                                                text) {
     EngineType::GreedyParameters settings = parameters;
     change(settings);
     expectThrow(problem, settings, text);
@@ -225,7 +238,12 @@ CheckRegistration(Checker & checker, const std::string & device)
   expectBadSetting([](auto & p) { p.updateFieldVariance = -1.0; }, "variance");
   expectBadSetting([](auto & p) { p.totalFieldVariance = std::numeric_limits<double>::infinity(); }, "variance");
   expectBadSetting([](auto & p) { p.beta1 = 1.0; }, "beta");
-  expectBadSetting([](auto & p) { p.metric = EngineType::MetricEnum::LocalNormalizedCrossCorrelation; p.radius[2] = -1; }, "radius");
+  expectBadSetting(
+    [](auto & p) {
+      p.metric = EngineType::MetricEnum::LocalNormalizedCrossCorrelation;
+      p.radius[2] = -1;
+    },
+    "radius");
 }
 } // namespace
 

@@ -52,14 +52,10 @@ struct Example
   explicit Example(double warp = 1.0)
   {
     const bool flat = VDimension == 2;
-    fixed = MakeGrid<ImageType>(flat ? std::vector<int>{ 72, 64 } : std::vector<int>{ 44, 40, 36 },
-                                { 1.1, 0.9, 1.4 },
-                                -20.0,
-                                0.3);
-    moving = MakeGrid<ImageType>(flat ? std::vector<int>{ 90, 84 } : std::vector<int>{ 56, 58, 44 },
-                                 { 1.0, 1.2, 1.3 },
-                                 15.0,
-                                 -0.2);
+    fixed = MakeGrid<ImageType>(
+      flat ? std::vector<int>{ 72, 64 } : std::vector<int>{ 44, 40, 36 }, { 1.1, 0.9, 1.4 }, -20.0, 0.3);
+    moving = MakeGrid<ImageType>(
+      flat ? std::vector<int>{ 90, 84 } : std::vector<int>{ 56, 58, 44 }, { 1.0, 1.2, 1.3 }, 15.0, -0.2);
     centre = Centre(fixed.GetPointer());
     extent = flat ? 62.0 : 46.0;
     amplitude = warp * (flat ? 3.0 : 2.5);
@@ -124,8 +120,8 @@ struct Example
   double
   MeanError(const typename MethodType::DisplacementFieldType * field) const
   {
-    double sum = 0.0;
-    double count = 0.0;
+    double                                       sum = 0.0;
+    double                                       count = 0.0;
     itk::ImageRegionIteratorWithIndex<ImageType> it(fixed, fixed->GetBufferedRegion());
     for (; !it.IsAtEnd(); ++it)
     {

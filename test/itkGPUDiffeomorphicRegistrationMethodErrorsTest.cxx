@@ -139,7 +139,7 @@ CheckBadInput(Checker & checker, const ExampleType & good, const std::string & d
     checker.ExpectThrow([&]() { MakeShortMethod(example, device)->Update(); }, "constant");
   }
   {
-    ExampleType                            example;
+    ExampleType                               example;
     ExampleType::LinearType::OutputVectorType far;
     far.Fill(1e4);
     example.linear->Translate(far);
@@ -152,14 +152,14 @@ CheckBadInput(Checker & checker, const ExampleType & good, const std::string & d
     checker.ExpectThrow([&]() { method->Update(); }, name);
   }
   {
-    auto                                                  method = MakeShortMethod(good, device);
+    auto                                                 method = MakeShortMethod(good, device);
     ExampleType::MethodType::NumberOfIterationsArrayType iterations(3);
     iterations.Fill(2);
     method->SetNumberOfIterationsPerLevel(iterations);
     checker.ExpectThrow([&]() { method->Update(); }, "levels");
   }
   {
-    auto                                               method = MakeShortMethod(good, device);
+    auto                                              method = MakeShortMethod(good, device);
     ExampleType::MethodType::SmoothingSigmasArrayType sigmas(1);
     sigmas.Fill(1.0);
     method->SetSmoothingSigmasPerLevel(sigmas);
@@ -238,7 +238,9 @@ CheckOtherTypes(Checker & checker, const ExampleType & example, const std::strin
   method->SetNumberOfIterationsPerLevel(iterations);
   method->ComputeInverseOff();
   method->Update();
-  checker.ExpectBelow(method->GetResult().finalMetricValue, method->GetResult().initialMetricValue, "metric (double images, float field)");
+  checker.ExpectBelow(method->GetResult().finalMetricValue,
+                      method->GetResult().initialMetricValue,
+                      "metric (double images, float field)");
   checker.Expect(method->GetOutput()->Get()->GetInverseDisplacementField() == nullptr, "no inverse was wanted");
 }
 } // namespace

@@ -64,9 +64,8 @@ CheckRegistration(Checker & checker, const std::string & device)
     checker.Expect(result.levels[0].size[0] == static_cast<int>(example.fixed->GetBufferedRegion().GetSize(0)) / 2,
                    "the first level is shrunk");
     checker.Expect(result.levels[1].metricValues.size() == 40, "a metric value per iteration");
-    checker.ExpectBelow(result.finalMetricValue,
-                        (meanSquares ? 0.3 : 1.05) * result.initialMetricValue,
-                        "final metric value");
+    checker.ExpectBelow(
+      result.finalMetricValue, (meanSquares ? 0.3 : 1.05) * result.initialMetricValue, "final metric value");
     checker.Expect(result.foldedVoxels == 0, "no voxel is folded");
     checker.Expect(method->GetMinimumJacobianDeterminant() > 0.0, "the Jacobian determinant is positive");
     checker.Expect(result.device == method->GetDeviceName(), "the result names the device");
@@ -74,12 +73,12 @@ CheckRegistration(Checker & checker, const std::string & device)
 
     const FieldType * field = method->GetOutput()->Get()->GetDisplacementField();
     const FieldType * inverse = method->GetOutput()->Get()->GetInverseDisplacementField();
-    checker.Expect(field->GetOrigin() == example.fixed->GetOrigin() && field->GetSpacing() == example.fixed->GetSpacing() &&
+    checker.Expect(field->GetOrigin() == example.fixed->GetOrigin() &&
+                     field->GetSpacing() == example.fixed->GetSpacing() &&
                      field->GetDirection() == example.fixed->GetDirection(),
                    "the field lies on the fixed grid");
-    checker.ExpectBelow(example.MeanError(field),
-                        (meanSquares ? 0.5 : 0.35) * before,
-                        "mean distance to the true warp, physical units");
+    checker.ExpectBelow(
+      example.MeanError(field), (meanSquares ? 0.5 : 0.35) * before, "mean distance to the true warp, physical units");
     checker.Expect(inverse != nullptr, "there is an inverse field");
     if (!inverse)
     {

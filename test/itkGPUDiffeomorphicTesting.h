@@ -174,8 +174,8 @@ public:
   Phantom(const PointType & centre, double extent, unsigned int seed)
   {
     std::mt19937 engine(seed);
-    const auto   uniform = [&engine](double low, double high) { return low + (high - low) * (engine() / 4294967296.0); };
-    const int    count = VDimension == 2 ? 60 : 220;
+    const auto uniform = [&engine](double low, double high) { return low + (high - low) * (engine() / 4294967296.0); };
+    const int  count = VDimension == 2 ? 60 : 220;
     for (int n = 0; n < count; ++n)
     {
       Blob blob;

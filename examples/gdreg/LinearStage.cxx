@@ -48,7 +48,7 @@ public:
   Run()
   {
     constexpr double cellsOfLevel[] = { 32.0, 64.0, 112.0 };
-    constexpr double samplesOfLevel[] = { 20000.0, 20000.0, 40000.0 };
+    constexpr double samplesOfLevel[] = { 20000.0, 30000.0, 60000.0 };
 
     this->SetLevel(cellsOfLevel[0], samplesOfLevel[0]);
     this->ChooseStart();

@@ -128,28 +128,28 @@ public:
   {
     m_Page << "<div class='cards'>";
     this->Card(this->HasFixedMask() ? "Correlation in mask" : "Correlation",
-               Fixed(m_Record.correlationBefore, 3) + " &rarr; " + Fixed(m_Record.correlationAfter, 3),
-               "linear stage " + Fixed(m_Record.correlationLinear, 3));
+               Fixed(m_Record.correlationBefore, 2) + " &rarr; " + Fixed(m_Record.correlationAfter, 2),
+               "linear stage " + Fixed(m_Record.correlationLinear, 2));
     if (m_Record.hasDeformable)
     {
       const bool correlation = m_Record.isLocalCorrelation;
       const auto show = [correlation](const double value) {
-        return correlation ? Fixed(value, 3) : FormatNumber(value, 3);
+        return correlation ? Fixed(value, 2) : FormatNumber(value, 2);
       };
       this->Card(correlation ? "Local correlation" : "Mean squares",
                  show(m_Record.initialMetricValue) + " &rarr; " + show(m_Record.finalMetricValue),
                  "deformable stage");
-      this->Card("Jacobian determinant",
+      this->Card("Jacobian",
                  Fixed(m_Record.minimumJacobian, 2) + " &ndash; " + Fixed(m_Record.maximumJacobian, 2),
-                 "local volume change");
+                 "volume change");
       this->Card("Folded voxels",
                  std::to_string(m_Record.foldedVoxels),
-                 m_Record.foldedVoxels == 0 ? "the map is invertible" : "not invertible there",
+                 m_Record.foldedVoxels == 0 ? "invertible" : "not invertible there",
                  m_Record.foldedVoxels > 0);
-      this->Card("Inverse consistency",
+      this->Card("Inverse error",
                  FormatNumber(m_Record.inverseMeanResidual, 2) + " vox.",
                  "mean; largest " + FormatNumber(m_Record.inverseMaximumResidual, 2));
-      this->Card("Largest displacement", FormatNumber(m_Record.maximumDisplacement, 3) + " mm", "deformable part");
+      this->Card("Displacement", FormatNumber(m_Record.maximumDisplacement, 3) + " mm", "largest");
     }
     this->Card("Time", Seconds(m_Record.linearSeconds + m_Record.deformableSeconds), "on " + Escape(m_Record.device));
     m_Page << "</div>\n";
@@ -256,7 +256,7 @@ public:
       const std::string metric = m_Record.isLocalCorrelation ? "local correlation" : "mean squares";
       this->Row(metric + " before the deformable stage", FormatNumber(m_Record.initialMetricValue, 5));
       this->Row(metric + " after", FormatNumber(m_Record.finalMetricValue, 5));
-      this->Row("Jacobian determinant",
+      this->Row("Jacobian",
                 FormatNumber(m_Record.minimumJacobian, 4) + " to " + FormatNumber(m_Record.maximumJacobian, 4));
       this->Row("folded voxels", std::to_string(m_Record.foldedVoxels));
       this->Row("inverse consistency, mean", FormatNumber(m_Record.inverseMeanResidual, 3) + " voxels");
@@ -359,13 +359,22 @@ private:
   std::ostringstream m_Page;
 };
 
+/** True if a reader of the planes would find the image empty. */
 template <unsigned int VDimension>
 bool
-IsConstant(const ScalarImage<VDimension> * image)
+IsOutOfSight(const ScalarImage<VDimension> * image, const std::vector<Plane> & planes, const Window & window)
 {
-  const float *     values = image->GetBufferPointer();
-  const std::size_t count = image->GetBufferedRegion().GetNumberOfPixels();
-  return std::all_of(values, values + count, [values](const float value) { return value == values[0]; });
+  std::size_t dark = 0;
+  std::size_t all = 0;
+  for (const auto & plane : planes)
+  {
+    const Raster raster = Sample<VDimension>(image, plane);
+    all += raster.values.size();
+    dark += static_cast<std::size_t>(std::count_if(raster.values.begin(), raster.values.end(), [&](const float value) {
+      return value <= window.low + 0.05f * (window.high - window.low);
+    }));
+  }
+  return static_cast<double>(dark) > 0.99 * static_cast<double>(all);
 }
 
 /** A range that nearly all voxels' |log det J| stay within, rounded up to a number one can read. */
@@ -429,9 +438,9 @@ MakeReport(const ReportInput<VDimension> & input)
     std::string                     caption;
     std::string                     role;
   };
-  const bool         hasBefore = !IsConstant<VDimension>(input.movingBefore);
+  const bool         hasBefore = !IsOutOfSight<VDimension>(input.movingBefore, planes, movingWindow);
   std::vector<State> states{
-    { input.movingBefore, hasBefore ? "moving, before" : "moving, before: not here by its header", "" }
+    { input.movingBefore, hasBefore ? "moving, before" : "moving, before: elsewhere by its header", "" }
   };
   if (hasLinear)
   {

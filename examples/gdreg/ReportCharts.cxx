@@ -64,7 +64,7 @@ DrawCurve(const RunRecord::Level & level, const std::string & title)
     return svg.str();
   }
   const auto   range = std::minmax_element(values.begin(), values.end());
-  const double spread = std::max(*range.second - *range.first, 1e-6 * std::max(1e-6, std::abs(*range.second)));
+  const double spread = std::max(*range.second - *range.first, 0.01 * std::max(1e-6, std::abs(*range.second)));
   const double step = ChooseStep(spread, 4);
   const double low = step * std::floor(*range.first / step);
   const double high = std::max(low + step, step * std::ceil(*range.second / step));
@@ -96,7 +96,12 @@ DrawCurve(const RunRecord::Level & level, const std::string & title)
     std::snprintf(point, sizeof(point), "%.1f,%.1f ", x(static_cast<double>(i) + 1.0), y(values[i]));
     svg << point;
   }
-  svg << "'/><text class='tick' text-anchor='middle' x='" << 0.5 * (left + right) << "' y='" << height - 6
+  svg << "'/>";
+  if (values.size() == 1)
+  {
+    svg << "<circle class='dot' cx='" << x(1.0) << "' cy='" << y(values[0]) << "' r='3'/>";
+  }
+  svg << "<text class='tick' text-anchor='middle' x='" << 0.5 * (left + right) << "' y='" << height - 6
       << "'>iteration</text></svg>";
   return svg.str();
 }

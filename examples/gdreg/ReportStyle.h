@@ -23,8 +23,8 @@ p { margin: 4px 0 10px; max-width: 76ch; color: var(--soft); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; margin: 16px 0 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 9px 11px; }
 .card span { display: block; font-size: .8rem; color: var(--soft); }
-.card b { display: block; font-size: 1.05rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.card small { color: var(--soft); }
+.card b { display: block; font-size: 1rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.card small { color: var(--soft); line-height: 1.3; display: block; }
 .warn b { color: var(--warn); }
 .row { display: grid; gap: 8px; margin: 10px 0; }
 .row.n1, .row.n1.plain { grid-template-columns: minmax(0, 400px); }
@@ -54,6 +54,7 @@ svg text { fill: var(--ink); font: 12px system-ui, "DejaVu Sans", sans-serif; } 
 svg .tick { fill: var(--soft); font-size: 11.5px; }
 svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); fill: none; }
 svg .curve { stroke: var(--accent); stroke-width: 2; fill: none; stroke-linejoin: round; }
+svg .dot { fill: var(--accent); }
 .tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 10px 28px;
   align-items: start; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; margin: 8px 0; }
@@ -67,7 +68,7 @@ th { font-weight: 400; color: var(--soft); width: 48%; }
   .row.n3.states, .row.n3.plain, .cards { grid-template-columns: repeat(2, 1fr); } }
 @media print {
   :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --accent: #1f5fa8; --warn: #a4161a; }
-  @page { margin: 14mm; } body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
+  @page { margin: 14mm; } body { font-size: 10.5pt; } main { max-width: none; padding: 0 2px; }
   #compare { display: none !important; } h2 { break-after: avoid; margin-top: 18px; } .row { break-inside: avoid; }
   .row.n4 { grid-template-columns: repeat(4, 1fr); } .row.n3.states { grid-template-columns: repeat(3, 1fr); }
   .row.n3.plain { grid-template-columns: var(--widths); max-width: 82%; } section { break-inside: avoid; }

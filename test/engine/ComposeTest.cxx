@@ -114,7 +114,7 @@ TEST(Compose, ZeroIsNeutral)
 
 TEST(Compose, NotANumberLandsOutside)
 {
-  const Lattice lattice(13, 17, 11);
+  const Lattice   lattice(13, 17, 11);
   const HostField u(lattice, 3, 1.0f);
   HostField       v(lattice, 3);
   v(1, 3, 3, 3) = std::numeric_limits<float>::quiet_NaN();

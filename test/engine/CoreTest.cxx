@@ -23,9 +23,9 @@ TEST(Core, LatticeOrdersMemory)
   // more than 2^31 voxels
   EXPECT_EQ(Lattice(2048, 2048, 1024).NumberOfVoxels(), std::int64_t{ 1 } << 32);
 
-  float             value = 0.0f;
-  const Field       field(&value, lattice, 3);
-  const ConstField  constant = field;
+  float            value = 0.0f;
+  const Field      field(&value, lattice, 3);
+  const ConstField constant = field;
   EXPECT_EQ(field.Component(2) - field.data, 120);
   EXPECT_EQ(constant.NumberOfValues(), 180);
   EXPECT_FALSE(static_cast<bool>(Field()));
@@ -109,10 +109,10 @@ TEST(Core, DeviceCountsBytes)
 
 TEST(Core, ArenaHandsOutAlignedPieces)
 {
-  Arena               arena(TestDevice(), 4096);
-  float * const       first = arena.Take<float>(10);
-  const std::size_t   mark = arena.Mark();
-  unsigned char *     second = arena.Take<unsigned char>(1);
+  Arena             arena(TestDevice(), 4096);
+  float * const     first = arena.Take<float>(10);
+  const std::size_t mark = arena.Mark();
+  unsigned char *   second = arena.Take<unsigned char>(1);
   EXPECT_EQ(Arena::Round(1), 256u);
   EXPECT_EQ(Arena::Round(256), 256u);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % 256, 0u);
@@ -177,7 +177,8 @@ TEST(Core, DevicesAreEnumeratedAndOpenedByName)
 
 TEST(Core, UnknownDevicesAreNamed)
 {
-  for (const char * name : { "", "gpu", "CPU ", "cpu:0", "cuda:", "cuda:-1", "cuda:99", "cuda:0x", "cuda:1e3", "cuda:99999999999999" })
+  for (const char * name :
+       { "", "gpu", "CPU ", "cpu:0", "cuda:", "cuda:-1", "cuda:99", "cuda:0x", "cuda:1e3", "cuda:99999999999999" })
   {
     SCOPED_TRACE(name);
     try

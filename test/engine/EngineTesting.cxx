@@ -85,7 +85,8 @@ EdgeLattices()
 std::string
 Describe(const Lattice & lattice)
 {
-  return std::to_string(lattice.size[0]) + 'x' + std::to_string(lattice.size[1]) + 'x' + std::to_string(lattice.size[2]);
+  return std::to_string(lattice.size[0]) + 'x' + std::to_string(lattice.size[1]) + 'x' +
+         std::to_string(lattice.size[2]);
 }
 
 HostField
@@ -208,7 +209,8 @@ MakeAffine(const Lattice & from, const Lattice & to, unsigned int seed)
   Matrix34 rows{};
   for (int i = 0; i < 3; ++i)
   {
-    const double scale = (flat && i == 2) ? 1.0 : static_cast<double>(to.size[i]) / from.size[i] * random.Uniform(0.9, 1.1);
+    const double scale =
+      (flat && i == 2) ? 1.0 : static_cast<double>(to.size[i]) / from.size[i] * random.Uniform(0.9, 1.1);
     rows[i][3] = 0.5 * (to.size[i] - 1) + ((flat && i == 2) ? 0.0 : random.Uniform(-0.7, 0.7));
     for (int j = 0; j < 3; ++j)
     {
@@ -382,8 +384,9 @@ HostField
 ToFloats(const HostDoubles & field)
 {
   HostField result(field.lattice, field.components);
-  std::transform(
-    field.values.begin(), field.values.end(), result.values.begin(), [](double value) { return static_cast<float>(value); });
+  std::transform(field.values.begin(), field.values.end(), result.values.begin(), [](double value) {
+    return static_cast<float>(value);
+  });
   return result;
 }
 } // namespace test

@@ -329,15 +329,15 @@ Dot(const HostFieldOf<TA> & a, const HostFieldOf<TB> & b)
 } // namespace engine
 } // namespace itk
 
-#define EXPECT_RELATIVE_ERROR(actual, expected, tolerance) \
+#define EXPECT_RELATIVE_ERROR(actual, expected, tolerance)                                                             \
   EXPECT_LE(::itk::engine::test::RelativeError(actual, expected), tolerance)
-#define EXPECT_RELATIVE_ERROR_WHERE(use, actual, expected, tolerance) \
+#define EXPECT_RELATIVE_ERROR_WHERE(use, actual, expected, tolerance)                                                  \
   EXPECT_LE(::itk::engine::test::RelativeError(actual, expected, use), tolerance)
-#define EXPECT_MAXIMUM_ERROR(actual, expected, tolerance) \
+#define EXPECT_MAXIMUM_ERROR(actual, expected, tolerance)                                                              \
   EXPECT_LE(::itk::engine::test::MaximumError(actual, expected), tolerance)
 #define EXPECT_SAME_BITS(a, b) EXPECT_TRUE(::itk::engine::test::SameBits(a, b))
 /** Two numbers agree to a relative tolerance. */
-#define EXPECT_RELATIVE_NEAR(actual, expected, tolerance) \
+#define EXPECT_RELATIVE_NEAR(actual, expected, tolerance)                                                              \
   EXPECT_NEAR(actual, expected, (tolerance)*std::abs(static_cast<double>(expected)) + 1e-300)
 
 #endif

@@ -122,8 +122,7 @@ CompareWithItk(const Lattice & lattice, bool inverse)
 {
   const auto      geometry = MakeGeometry<VDimension>(31);
   const HostField velocity = MakeDisplacement(lattice, 32, 3.0, true);
-  using FilterType =
-    ExponentialDisplacementFieldImageFilter<ItkDisplacement<VDimension>, ItkDisplacement<VDimension>>;
+  using FilterType = ExponentialDisplacementFieldImageFilter<ItkDisplacement<VDimension>, ItkDisplacement<VDimension>>;
   auto filter = FilterType::New();
   filter->SetInput(ToItkDisplacement(velocity, geometry));
   filter->AutomaticNumberOfIterationsOff();

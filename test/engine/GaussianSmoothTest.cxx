@@ -74,7 +74,8 @@ Smooth(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, const HostF
 
 TEST(GaussianSmooth, MatchesDouble)
 {
-  const int radii[][3] = { { 1, 1, 1 }, { 0, 0, 0 }, { 0, 3, 0 }, { 5, 0, 2 }, { 4, 4, 4 }, { 16, 16, 16 }, { 60, 45, 100 } };
+  const int radii[][3] = { { 1, 1, 1 }, { 0, 0, 0 },    { 0, 3, 0 },    { 5, 0, 2 },
+                           { 4, 4, 4 }, { 16, 16, 16 }, { 60, 45, 100 } };
   for (const Lattice & lattice : EdgeLattices())
   {
     for (const auto & radius : radii)
@@ -88,8 +89,7 @@ TEST(GaussianSmooth, MatchesDouble)
       const HostField       input = MakeNoise(lattice, large ? 1 : 3, 4, -1.0, 1.0);
       for (const SmoothBoundary boundary : { SmoothBoundary::ZeroFlux, SmoothBoundary::Zero })
       {
-        EXPECT_RELATIVE_ERROR(
-          Smooth(kernels, boundary, input), ConvolveInDouble(kernels, boundary, input), 1e-5);
+        EXPECT_RELATIVE_ERROR(Smooth(kernels, boundary, input), ConvolveInDouble(kernels, boundary, input), 1e-5);
       }
     }
   }
@@ -243,9 +243,8 @@ CompareWithItk(const Lattice & lattice)
   const SymmetricKernel kernels[3] = { MakeGaussianKernel(variance[0]),
                                        MakeGaussianKernel(variance[1]),
                                        MakeGaussianKernel(variance[2]) };
-  EXPECT_MAXIMUM_ERROR(Smooth(kernels, SmoothBoundary::ZeroFlux, input),
-                       FromItkImage<VDimension>(filter->GetOutput(), lattice),
-                       1e-4);
+  EXPECT_MAXIMUM_ERROR(
+    Smooth(kernels, SmoothBoundary::ZeroFlux, input), FromItkImage<VDimension>(filter->GetOutput(), lattice), 1e-4);
 }
 } // namespace
 

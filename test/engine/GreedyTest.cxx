@@ -42,8 +42,8 @@ MakeBlobs(const Lattice & lattice, unsigned int seed)
       {
         for (int x = low[0]; x <= high[0]; ++x)
         {
-          const double square = (x - centre[0]) * (x - centre[0]) + (y - centre[1]) * (y - centre[1]) +
-                                (z - centre[2]) * (z - centre[2]);
+          const double square =
+            (x - centre[0]) * (x - centre[0]) + (y - centre[1]) * (y - centre[1]) + (z - centre[2]) * (z - centre[2]);
           image(0, x, y, z) += height * std::exp(-0.5 * square / (sigma * sigma));
         }
       }
@@ -81,8 +81,8 @@ MakeSynthetic(const Lattice & lattice, const Lattice & movingLattice, double amp
   }
   s.fixed = HostField(lattice);
   ForEachVoxel(lattice, [&](int x, int y, int z) {
-    const Vector3 p =
-      MapPoint(s.affine, LinearPart(s.affine), Vector3{ { double(x), double(y), double(z) } }, VectorAt(s.truth, x, y, z));
+    const Vector3 p = MapPoint(
+      s.affine, LinearPart(s.affine), Vector3{ { double(x), double(y), double(z) } }, VectorAt(s.truth, x, y, z));
     s.fixed(0, x, y, z) = static_cast<float>(IsInside(movingLattice, p) ? InterpolateLinear(s.moving, 0, p) : 0.0);
   });
   return s;
@@ -193,7 +193,7 @@ TEST(Greedy, RecoversAKnownWarp)
   {
     for (const Synthetic * s : { &volume, &plane })
     {
-      const bool       flat = s == &plane;
+      const bool flat = s == &plane;
       SCOPED_TRACE(::testing::Message() << (flat ? "2D" : "3D") << " metric " << static_cast<int>(metric));
       const auto         parameters = MakeGreedyParameters(metric, { 2, 1 }, 40, flat);
       const Registration result = Register(*s, parameters);

@@ -95,7 +95,7 @@ TEST(Invert, ReportsTheResidualOfItsResult)
     parameters.meanTolerance = 1e-4;
     parameters.maximumTolerance = 1e-4;
     const Inversion actual = Evaluate(parameters, u);
-    const auto     residual = MaximumAndMeanNorm(ComposeInDouble(u, actual.field));
+    const auto      residual = MaximumAndMeanNorm(ComposeInDouble(u, actual.field));
     EXPECT_NEAR(actual.result.maximumResidual, residual[0], 1e-5);
     EXPECT_NEAR(actual.result.meanResidual, residual[1], 1e-6);
     EXPECT_TRUE(residual[0] <= 1.01e-4 || residual[1] <= 1.01e-4) << residual[0] << ' ' << residual[1];
@@ -107,7 +107,7 @@ TEST(Invert, ReportsTheResidualOfItsResult)
 TEST(Invert, StopsAtItsIterations)
 {
   const HostField u = MakeDisplacement(Lattice(13, 17, 11), 3, 1.5, true);
-  const Inversion  actual = Evaluate(FixedIterations(3), u);
+  const Inversion actual = Evaluate(FixedIterations(3), u);
   EXPECT_EQ(actual.result.iterations, 3);
   EXPECT_NEAR(actual.result.maximumResidual, MaximumAndMeanNorm(ComposeInDouble(u, actual.field))[0], 1e-5);
 }

@@ -172,7 +172,8 @@ CompareWithItk(const Lattice & lattice)
   const HostField actual = Evaluate(physical, LinearPart(Inverse(geometry.ToPhysical()))).field;
 
   geometry.direction.SetIdentity();
-  auto filter = DisplacementFieldJacobianDeterminantFilter<ItkDisplacement<VDimension>, double, Image<double, VDimension>>::New();
+  auto filter =
+    DisplacementFieldJacobianDeterminantFilter<ItkDisplacement<VDimension>, double, Image<double, VDimension>>::New();
   filter->SetInput(ToItkDisplacement(u, geometry));
   filter->Update();
   EXPECT_MAXIMUM_ERROR(actual, FromItkImage<VDimension>(filter->GetOutput(), lattice), 1e-4);

@@ -83,7 +83,11 @@ EvaluateOnProblem(const LnccParameters & parameters, const MetricProblem & probl
 
 /** sum of cc by brute force over every window, the definition word for word. */
 double
-BruteForceSum(const HostField & fixed, const HostDoubles & moving, const HostMask & valid, const int (&radius)[3], double floor)
+BruteForceSum(const HostField &   fixed,
+              const HostDoubles & moving,
+              const HostMask &    valid,
+              const int (&radius)[3],
+              double floor)
 {
   const Lattice & lattice = fixed.lattice;
   double          total = 0.0;
@@ -128,7 +132,7 @@ BruteForceSum(const HostField & fixed, const HostDoubles & moving, const HostMas
   return total;
 }
 
-const int radii[][3] = { { 3, 3, 3 }, { 0, 0, 0 }, { 1, 1, 1 },    { 2, 2, 2 },   { 4, 4, 4 },
+const int radii[][3] = { { 3, 3, 3 }, { 0, 0, 0 }, { 1, 1, 1 },    { 2, 2, 2 },  { 4, 4, 4 },
                          { 5, 5, 5 }, { 1, 3, 0 }, { 16, 16, 16 }, { 5, 0, 100 } };
 } // namespace
 
@@ -153,9 +157,8 @@ TEST(Lncc, ReferenceIsRight)
         HostDoubles      high = moving;
         low.values[i] -= h;
         high.values[i] += h;
-        expected.values[i] = -(BruteForceSum(fixed, high, valid, radius, 1e-5) -
-                               BruteForceSum(fixed, low, valid, radius, 1e-5)) /
-                             (2 * h);
+        expected.values[i] =
+          -(BruteForceSum(fixed, high, valid, radius, 1e-5) - BruteForceSum(fixed, low, valid, radius, 1e-5)) / (2 * h);
       }
       EXPECT_RELATIVE_ERROR(reference.gradient, expected, 1e-6);
     }
@@ -175,8 +178,9 @@ TEST(Lncc, MatchesDouble)
         SCOPED_TRACE(::testing::Message() << Describe(lattice) << " radius " << radius[0] << ' ' << radius[1] << ' '
                                           << radius[2] << (valid.values.empty() ? "" : " masked"));
         const LnccParameters  parameters = MakeParameters(radius);
-        const MetricReference expected = LnccInDouble(fixed, ToDoubles(moving), valid, radius, parameters.varianceFloor);
-        const Evaluation      actual = Evaluate(parameters, fixed, moving, valid);
+        const MetricReference expected =
+          LnccInDouble(fixed, ToDoubles(moving), valid, radius, parameters.varianceFloor);
+        const Evaluation actual = Evaluate(parameters, fixed, moving, valid);
         EXPECT_EQ(actual.energy[1], expected.count);
         EXPECT_NEAR(actual.energy[0], expected.sum, 1e-5 * expected.count);
         // windows of one or two voxels are flat or correlate perfectly: what is left of the gradient is rounding
@@ -241,7 +245,8 @@ TEST(Lncc, ConstantImagesAreUncorrelated)
     const HostField flat(lattice, 1, value);
     LnccParameters  parameters = MakeParameters(radius);
     parameters.fixedShift = parameters.movingShift = value;
-    for (const auto & pair : { std::make_pair(flat, flat), std::make_pair(texture, flat), std::make_pair(flat, texture) })
+    for (const auto & pair :
+         { std::make_pair(flat, flat), std::make_pair(texture, flat), std::make_pair(flat, texture) })
     {
       parameters.fixedShift = pair.first.values[0];
       parameters.movingShift = pair.second.values[0];
@@ -305,10 +310,10 @@ TEST(Lncc, MaskedVoxelsHaveNoInfluence)
 
 TEST(Lncc, TwoRunsGiveTheSameBits)
 {
-  const Lattice          lattice(70, 35, 33);
-  const MetricProblem    problem = MakeMetricProblem(lattice, Lattice(61, 40, 37), 19);
-  const Evaluation       first = EvaluateOnProblem(LnccParameters(), problem);
-  const Evaluation       second = EvaluateOnProblem(LnccParameters(), problem);
+  const Lattice       lattice(70, 35, 33);
+  const MetricProblem problem = MakeMetricProblem(lattice, Lattice(61, 40, 37), 19);
+  const Evaluation    first = EvaluateOnProblem(LnccParameters(), problem);
+  const Evaluation    second = EvaluateOnProblem(LnccParameters(), problem);
   EXPECT_EQ(first.energy, second.energy);
   EXPECT_SAME_BITS(first.gradient, second.gradient);
 }
@@ -344,8 +349,8 @@ TEST(LnccToDisplacement, MatchesDouble)
 TEST(LnccToDisplacement, GradientMatchesDirectionalDerivative)
 {
   const int radius[3] = { 2, 2, 2 };
-  for (const auto & grid :
-       { std::make_pair(Lattice(13, 17, 11), Lattice(15, 16, 12)), std::make_pair(Lattice(37, 41, 1), Lattice(35, 44, 1)) })
+  for (const auto & grid : { std::make_pair(Lattice(13, 17, 11), Lattice(15, 16, 12)),
+                             std::make_pair(Lattice(37, 41, 1), Lattice(35, 44, 1)) })
   {
     for (const MetricProblem & problem : WithAllMasks(MakeMetricProblem(grid.first, grid.second, 22), 23))
     {

@@ -122,9 +122,9 @@ TEST(Pyramid, LevelGeometryMatchesItkShrinkImageFilter)
       }
       for (const int i : { 0, 1, 5 })
       {
-        const ImageType::IndexType      index = { { i, i, i } };
-        ImageType::PointType            point;
-        ContinuousIndex<double, 3>      expected;
+        const ImageType::IndexType index = { { i, i, i } };
+        ImageType::PointType       point;
+        ContinuousIndex<double, 3> expected;
         shrink->GetOutput()->TransformIndexToPhysicalPoint(index, point);
         full->TransformPhysicalPointToContinuousIndex(point, expected);
         for (unsigned int d = 0; d < 3; ++d)
@@ -145,9 +145,9 @@ TEST(Pyramid, AxisResamplingMatchesItsDefinition)
     double factor;
     double offset;
     double variance;
-  } const cases[] = { { 37, 18, 2.0, 0.5, 1.0 }, { 37, 37, 1.0, 0.0, 4.0 },   { 37, 74, 0.5, -0.25, 0.0 },
-                      { 5, 1, 5.0, 2.0, 9.0 },   { 1, 1, 1.0, 0.0, 2.0 },     { 1, 7, 0.2, -0.4, 0.0 },
-                      { 13, 4, 3.0, 1.5, 0.3 },  { 40, 20, 2.0, -30.0, 1.0 }, { 40, 20, 2.0, 70.0, 1.0 },
+  } const cases[] = { { 37, 18, 2.0, 0.5, 1.0 },   { 37, 37, 1.0, 0.0, 4.0 },   { 37, 74, 0.5, -0.25, 0.0 },
+                      { 5, 1, 5.0, 2.0, 9.0 },     { 1, 1, 1.0, 0.0, 2.0 },     { 1, 7, 0.2, -0.4, 0.0 },
+                      { 13, 4, 3.0, 1.5, 0.3 },    { 40, 20, 2.0, -30.0, 1.0 }, { 40, 20, 2.0, 70.0, 1.0 },
                       { 64, 1, 64.0, 31.5, 300.0 } };
   for (const auto & c : cases)
   {
@@ -233,8 +233,10 @@ TEST(Pyramid, UpsampleKeepsLinearDisplacements)
   const LevelGeometry from = MakeLevelGeometry(lattice, coarse);
   const LevelGeometry to = MakeLevelGeometry(lattice, fine);
   // in voxels of the full grid, as a function of the position there
-  const Matrix34 linear = { { { { 0.05, -0.02, 0.01, 1.0 } }, { { 0.03, 0.04, -0.05, 2.0 } }, { { 0.0, 0.06, 0.02, -1.0 } } } };
-  const auto     make = [&linear](const LevelGeometry & level) {
+  const Matrix34 linear = {
+    { { { 0.05, -0.02, 0.01, 1.0 } }, { { 0.03, 0.04, -0.05, 2.0 } }, { { 0.0, 0.06, 0.02, -1.0 } } }
+  };
+  const auto make = [&linear](const LevelGeometry & level) {
     HostField field(level.lattice, 3);
     ForEachVoxel(level.lattice, [&](int x, int y, int z) {
       const Vector3 full = { { level.factor[0] * x + level.offset[0],

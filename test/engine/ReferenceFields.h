@@ -55,7 +55,10 @@ ComposeInDouble(const HostFieldOf<TU> & u,
 /** 1 where A x + s v(x) is farther than float32's resolution from the border of a buffer. */
 template <typename TV>
 HostMask
-AwayFromBorder(const Lattice & buffer, const HostFieldOf<TV> & v, const Matrix34 & affine = IdentityAffine(), double scale = 1.0)
+AwayFromBorder(const Lattice &         buffer,
+               const HostFieldOf<TV> & v,
+               const Matrix34 &        affine = IdentityAffine(),
+               double                  scale = 1.0)
 {
   HostMask       use(v.lattice);
   const Matrix33 identity = LinearPart(IdentityAffine());

@@ -115,9 +115,8 @@ LnccInDouble(const HostField &   fixed,
   result.gradient = HostDoubles(fixed.lattice);
   for (std::size_t i = 0; i < voxels; ++i)
   {
-    result.gradient.values[i] =
-      -inside.values[i] *
-      (a.values[i] + b.values[i] * (moving.values[i] - meanM) + c.values[i] * (fixed.values[i] - meanF));
+    result.gradient.values[i] = -inside.values[i] * (a.values[i] + b.values[i] * (moving.values[i] - meanM) +
+                                                     c.values[i] * (fixed.values[i] - meanF));
   }
   return result;
 }
@@ -186,8 +185,7 @@ WarpInDouble(const MetricProblem & problem, double step = 0.0, const HostField &
   result.gradient = HostDoubles(lattice, 3);
   result.smooth = HostMask(lattice);
   // either mask implies it
-  const bool ignore =
-    problem.ignoreOutside || !problem.movingMask.values.empty() || !problem.fixedMask.values.empty();
+  const bool ignore = problem.ignoreOutside || !problem.movingMask.values.empty() || !problem.fixedMask.values.empty();
   if (ignore)
   {
     result.valid = HostMask(lattice, 1, 1);

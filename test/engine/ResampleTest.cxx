@@ -123,10 +123,10 @@ NearestValue(const HostFieldOf<T> & field, int c, const Vector3 & p)
 
 /** Compares an operator's output with the definitions; voxels that float32 cannot decide are left out. */
 void
-ExpectMatchesDefinition(const Case &               c,
-                        const ResampleParameters & parameters,
-                        const HostField &          moving,
-                        bool                       useMask,
+ExpectMatchesDefinition(const Case &                                        c,
+                        const ResampleParameters &                          parameters,
+                        const HostField &                                   moving,
+                        bool                                                useMask,
                         const std::function<double(int, const Vector3 &)> & evaluate,
                         const std::function<Vector3(const Vector3 &)> &     differentiate)
 {
@@ -143,7 +143,7 @@ ExpectMatchesDefinition(const Case &               c,
     const bool    in = IsInside(moving.lattice, p);
     const bool    masked = useMask && in && NearestValue(c.movingMask, 0, p) == 0;
     inside(0, x, y, z) = in && !masked;
-    const bool   clamp = parameters.outside == Outside::Clamp;
+    const bool    clamp = parameters.outside == Outside::Clamp;
     const Vector3 slope = (in || clamp) ? differentiate(p) : Vector3{};
     for (int k = 0; k < moving.components; ++k)
     {
@@ -267,9 +267,10 @@ TEST(Resample, GradientMatchesFiniteDifferences)
   for (const bool spline : { false, true })
   {
     const Interpolation interpolation = spline ? Interpolation::CubicBSpline : Interpolation::Linear;
-    const Sampled actual = Sample(c, c.Parameters(interpolation, Outside::Value), spline ? image.Download() : c.moving, false);
-    HostDoubles   expected(actual.gradient.lattice, 3);
-    HostMask      use(actual.gradient.lattice);
+    const Sampled       actual =
+      Sample(c, c.Parameters(interpolation, Outside::Value), spline ? image.Download() : c.moving, false);
+    HostDoubles expected(actual.gradient.lattice, 3);
+    HostMask    use(actual.gradient.lattice);
     ForEachVoxel(expected.lattice, [&](int x, int y, int z) {
       const Vector3    p = c.Position(x, y, z);
       constexpr double h = 1e-4;
@@ -417,7 +418,8 @@ CompareWithItk(const Lattice & lattice, const Lattice & movingLattice, Interpola
   auto       movingGeometry = MakeGeometry<VDimension>(8);
   // physical affine: takes the centre of one grid to the centre of the other
   const Matrix34 indexAffine = MakeAffine(lattice, movingLattice, 71);
-  const Matrix34 physicalAffine = Concatenate(Concatenate(movingGeometry.ToPhysical(), indexAffine), Inverse(fixedGeometry.ToPhysical()));
+  const Matrix34 physicalAffine =
+    Concatenate(Concatenate(movingGeometry.ToPhysical(), indexAffine), Inverse(fixedGeometry.ToPhysical()));
 
   Case c;
   c.moving = MakeImage(movingLattice, 72, 0.0, 0.2);

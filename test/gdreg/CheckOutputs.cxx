@@ -73,8 +73,8 @@ AreSame(const TImage * a, const TImage * b, double tolerance)
     sum += difference;
     different += !(difference <= tolerance);
   }
-  std::cout << "mean difference " << sum / count << ", " << different << " of " << count << " voxels differ by more than "
-            << tolerance << std::endl;
+  std::cout << "mean difference " << sum / count << ", " << different << " of " << count
+            << " voxels differ by more than " << tolerance << std::endl;
   return different <= count / 1000;
 }
 
@@ -122,7 +122,8 @@ Check(const std::string & what, char * argv[])
       std::cerr << "the field is not on the fixed grid" << std::endl;
       return false;
     }
-    for (itk::ImageRegionConstIteratorWithIndex<FieldType> it(field, field->GetLargestPossibleRegion()); !it.IsAtEnd(); ++it)
+    for (itk::ImageRegionConstIteratorWithIndex<FieldType> it(field, field->GetLargestPossibleRegion()); !it.IsAtEnd();
+         ++it)
     {
       typename ImageType::PointType point;
       fixed->TransformIndexToPhysicalPoint(it.GetIndex(), point);
@@ -142,9 +143,10 @@ Check(const std::string & what, char * argv[])
     backward->SetDisplacementField(inverse);
     double sum = 0.0;
     double count = 0.0;
-    for (itk::ImageRegionConstIteratorWithIndex<FieldType> it(field, field->GetLargestPossibleRegion()); !it.IsAtEnd(); ++it)
+    for (itk::ImageRegionConstIteratorWithIndex<FieldType> it(field, field->GetLargestPossibleRegion()); !it.IsAtEnd();
+         ++it)
     {
-      typename ImageType::PointType                    point;
+      typename ImageType::PointType            point;
       itk::ContinuousIndex<double, VDimension> index;
       field->TransformIndexToPhysicalPoint(it.GetIndex(), point);
       const auto mapped = point + it.Get();

@@ -94,9 +94,8 @@ WritePair()
   Fill<LabelType>(fixedLabels, [&](const PointType & point) { return label(map(point)); });
   Write(fixedLabels.GetPointer(), "fixed_labels" + suffix + ".nii.gz");
   Write(movingLabels.GetPointer(), "moving_labels" + suffix + ".nii.gz");
-  Fill<LabelType>(fixedLabels, [&](const PointType & point) {
-    return static_cast<unsigned char>(inside(map(point)) < 1.5);
-  });
+  Fill<LabelType>(fixedLabels,
+                  [&](const PointType & point) { return static_cast<unsigned char>(inside(map(point)) < 1.5); });
   Write(fixedLabels.GetPointer(), "fixed_mask" + suffix + ".nii.gz");
   fixedLabels->FillBuffer(0);
   Write(fixedLabels.GetPointer(), "empty_mask" + suffix + ".nii.gz");
@@ -179,10 +178,11 @@ try
   std::ofstream(folder + "/points_short.csv") << "x,y,z\n1,2,3\n";
   std::ofstream(folder + "/points_bad.csv") << "x,y,z\n1,2,apple\n";
   // 4 TiB by its header
-  std::ofstream(folder + "/huge.mhd") << "ObjectType = Image\nNDims = 3\nDimSize = 16384 16384 16384\n"
-                                      << "ElementType = MET_UCHAR\nElementSpacing = 1 1 1\nElementDataFile = huge.raw\n";
+  std::ofstream(folder + "/huge.mhd")
+    << "ObjectType = Image\nNDims = 3\nDimSize = 16384 16384 16384\n"
+    << "ElementType = MET_UCHAR\nElementSpacing = 1 1 1\nElementDataFile = huge.raw\n";
 
-  auto shift = itk::AffineTransform<double, 3>::New();
+  auto                                              shift = itk::AffineTransform<double, 3>::New();
   itk::AffineTransform<double, 3>::OutputVectorType offset;
   offset.Fill(1.5);
   shift->Translate(offset);

@@ -22,7 +22,8 @@ run()
   shift 3
   "$gdreg" register --fixed "$data/$fixed" --moving "$data/$moving" --output-prefix "$work/$prefix" \
     --json "$work/$prefix.json" --device "$device" --quiet "$@"
-  jq -c '{device: .device.name, seconds: .seconds.deformable, jacobian, inverse_consistency_voxels}' "$work/$prefix.json"
+  jq -c '{device: .device.name, seconds: .seconds.deformable, jacobian, inverse_consistency_voxels}' \
+    "$work/$prefix.json"
   jq -e '.jacobian.folded_voxels == 0' "$work/$prefix.json" > /dev/null || { echo "FAILED: folded voxels"; exit 1; }
 }
 
@@ -55,7 +56,8 @@ case $case in
     ;;
   lungct)
     run fixed.mha moving.mha lung --fixed-mask "$data/fixed_mask.mha" --moving-mask "$data/moving_mask.mha"
-    score lung '.points.tre_mean <= 2.0' --fixed-points "$data/points_fixed.csv" --moving-points "$data/points_moving.csv"
+    score lung '.points.tre_mean <= 2.0' --fixed-points "$data/points_fixed.csv" \
+      --moving-points "$data/points_moving.csv"
     ;;
   mousect)
     for moving in DBA_2J CBA_J; do

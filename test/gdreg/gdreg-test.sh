@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Tests the program gdreg: gdreg-test.sh <gdreg> <folder of MakeTestImages and CheckOutputs> <work folder> <device> <part>
+# Tests the program gdreg:
+#   gdreg-test.sh <gdreg> <folder of MakeTestImages and CheckOutputs> <work folder> <device> <part>
 # Parts: bad-input, register2, register3, commands. Exit code 77 when the device is not there.
 set -u
 gdreg=$1
@@ -150,11 +151,13 @@ bad_input()
   bad --interpolation "${apply[@]}" --output "$work/out/a.nii.gz" --interpolation magic
   bad --device "${apply[@]}" --output "$work/out/a.nii.gz" --device cuda:99
   for with in absent.tfm text.h5 text.nii.gz field2.mha fixed3.nii.gz; do
-    bad --transform apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform "$with" --output "$work/out/a.nii.gz"
+    bad --transform apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform "$with" \
+      --output "$work/out/a.nii.gz"
     bad --transform compose --transform "$with" --reference fixed3.nii.gz --output "$work/out/c.mha"
   done
   bad --moving apply --moving nan.mha --reference fixed3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
-  bad --reference apply --moving moving3.nii.gz --reference fixed2.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  bad --reference apply --moving moving3.nii.gz --reference fixed2.nii.gz --transform shift.tfm \
+    --output "$work/out/a.nii.gz"
   for with in absent.mha text.nii.gz fixed3.nii.gz rgb.png; do
     bad --field invert --field "$with" --output "$work/out/v.mha"
     bad --field jacobian --field "$with" --output "$work/out/j.mha"
@@ -173,9 +176,11 @@ bad_input()
 register()
 {
   local d=$1 linear=$2
-  local prefix=$work/out/$linear$d
-  if ! "$gdreg" register --fixed "fixed$d.nii.gz" --moving "moving$d.nii.gz" --output-prefix "$prefix" --linear "$linear" \
-    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30 --device "$device" \
+  local prefix=$work/out/$linear$d fixed=fixed$d.nii.gz moving=moving$d.nii.gz
+  local labels=(--fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz")
+  local pair=(--fixed "$fixed" --moving "$moving" --linear "$linear" --device "$device"
+    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30)
+  if ! "$gdreg" register "${pair[@]}" --output-prefix "$prefix" \
     --report "$prefix.html" --json "$prefix.json" > "$work/stdout" 2> "$work/stderr"; then
     fail "register $d $linear: $(cat "$work/stderr")"
     return
@@ -185,8 +190,8 @@ register()
     [ -s "${prefix}_$file" ] || fail "${prefix}_$file is missing"
   done
   [ -z "$(find "$work/out" -name '*tmp*' -o -name '*partial*')" ] || fail "a temporary file is left"
-  check "$tools/CheckOutputs" composite "fixed$d.nii.gz" "moving$d.nii.gz" "${prefix}_Composite.h5" "${prefix}_Warped.nii.gz" 0.05
-  check "$tools/CheckOutputs" field "fixed$d.nii.gz" "${prefix}_Field.mha" "${prefix}_Composite.h5" 0.01
+  check "$tools/CheckOutputs" composite "$fixed" "$moving" "${prefix}_Composite.h5" "${prefix}_Warped.nii.gz" 0.05
+  check "$tools/CheckOutputs" field "$fixed" "${prefix}_Field.mha" "${prefix}_Composite.h5" 0.01
   check "$tools/CheckOutputs" inverse "${prefix}_Field.mha" "${prefix}_InverseField.mha" 0.1
 
   local json=$prefix.json
@@ -212,24 +217,23 @@ register()
   grep -qiE '@import|<script[^>]*src' "$prefix.html" && fail "the report loads something"
 
   # the same again gives the same bits
-  "$gdreg" register --fixed "fixed$d.nii.gz" --moving "moving$d.nii.gz" --output-prefix "$work/out/again" --linear "$linear" \
-    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30 --device "$device" --quiet > "$work/stdout" 2>&1 ||
+  "$gdreg" register "${pair[@]}" --output-prefix "$work/out/again" --quiet > "$work/stdout" 2>&1 ||
     fail "the second run"
   [ -s "$work/stdout" ] && fail "--quiet prints: $(cat "$work/stdout")"
   cmp "${prefix}_Field.mha" "$work/out/again_Field.mha" || fail "two runs differ"
 
-  check "$gdreg" apply --moving "moving$d.nii.gz" --reference "fixed$d.nii.gz" --transform "${prefix}_Composite.h5" \
+  check "$gdreg" apply --moving "$moving" --reference "$fixed" --transform "${prefix}_Composite.h5" \
     --output "$work/out/applied.nii.gz" --device "$device"
   check "$tools/CheckOutputs" same "$work/out/applied.nii.gz" "${prefix}_Warped.nii.gz" 0.05
-  check "$gdreg" apply --moving "moving$d.nii.gz" --reference "fixed$d.nii.gz" --transform "${prefix}_Field.mha" \
+  check "$gdreg" apply --moving "$moving" --reference "$fixed" --transform "${prefix}_Field.mha" \
     --output "$work/out/applied.nii.gz" --device "$device"
   check "$tools/CheckOutputs" same "$work/out/applied.nii.gz" "${prefix}_Warped.nii.gz" 0.05
   check "$gdreg" jacobian --field "${prefix}_Field.mha" --output "$work/out/jacobian.nii.gz" --device "$device"
   check "$tools/CheckOutputs" above "$work/out/jacobian.nii.gz" 0
 
   # labels: better than before, and close
-  check "$gdreg" score --fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz" --json "$work/before.json"
-  check "$gdreg" score --fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz" \
+  check "$gdreg" score "${labels[@]}" --json "$work/before.json"
+  check "$gdreg" score "${labels[@]}" \
     --transform "${prefix}_Composite.h5" --json "$work/after.json"
   local before after
   before=$(jq .labels.mean_dice "$work/before.json")
@@ -278,7 +282,8 @@ commands()
   # linear only
   check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/L" --linear affine \
     --solver none --device "$device" --quiet
-  check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/L_Composite.h5" "$work/out/L_Warped.nii.gz" 0.05
+  check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/L_Composite.h5" \
+    "$work/out/L_Warped.nii.gz" 0.05
 }
 
 case $part in
