@@ -103,7 +103,7 @@ public:
     std::vector<Level> levels;
     double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
     double             updateFieldVariance{ 2.0 };  ///< Gaussian of the gradient, voxels^2 of the level
-    double             totalFieldVariance{ 0.25 };  ///< Gaussian of the displacement, voxels^2 of the level
+    double             totalFieldVariance{ 0.5 };   ///< Gaussian of the displacement, voxels^2 of the level
     double             convergenceThreshold{ 1e-6 };
     unsigned int       convergenceWindowSize{ 10 };
     double             beta1{ 0.9 };
@@ -190,7 +190,8 @@ public:
                       const MatrixType &  toIndex,
                       float *             output);
 
-  /** Inverse of a displacement field in voxels; returns mean and maximum of |v + u o (1 + v)|. */
+  /** Inverse v of a displacement field u in voxels, u continuing with its edge values outside the grid; returns mean
+   * and maximum of |v + u o (1 + v)|. */
   static std::array<double, 2>
   Invert(const std::string & device,
          const float *       displacement,

@@ -62,7 +62,8 @@ public:
   itkGetConstMacro(Beta2, double);
 
   /** Added to the root of the second moment: voxels whose smoothed gradient (of the sum of the metric over the voxels, per
-   * voxel, images scaled to [0, 1]) is well below it move little. Default 0.1. */
+   * voxel, images scaled to [0, 1]) is well below it move little. In units of LNCC's gradient; for mean squares a tenth of it
+   * is taken. Default 0.1. */
   itkSetMacro(Epsilon, double);
   itkGetConstMacro(Epsilon, double);
 

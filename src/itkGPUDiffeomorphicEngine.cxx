@@ -537,6 +537,7 @@ GPUDiffeomorphicEngine::Invert(const std::string & deviceName,
     parameters.maximumIterations = maximumIterations;
     parameters.meanTolerance = meanTolerance;
     parameters.maximumTolerance = maximumTolerance;
+    parameters.outside = engine::Outside::Clamp;
     const auto residual = engine::Invert(device,
                                          parameters,
                                          engine::ConstField(u.Data(), lattice, 3),

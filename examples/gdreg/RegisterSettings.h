@@ -39,7 +39,7 @@ struct RegisterSettings
   std::string solverName{ "greedy" };
   std::string metricName{ "lncc" };
   std::string shrinkFactorsText{ "4x2x1" };
-  std::string smoothingSigmasText{ "2x1x0" };
+  std::string smoothingSigmasText{ "1x0x0" };
   std::string iterationsText{ "200x100x50" };
   std::string convergenceText{ "1e-6,10" };
   std::string device{ "auto" };
@@ -47,7 +47,7 @@ struct RegisterSettings
   int         threads{ 0 };
   double      learningRate{ 0.5 };
   double      updateVariance{ 2.0 };
-  double      totalVariance{ 0.25 };
+  double      totalVariance{ 0.5 };
   double      minimumJacobian{ 0.1 };
 
   LinearModelEnum           linear{ LinearModelEnum::Affine };

@@ -29,6 +29,13 @@ Seconds(std::chrono::steady_clock::time_point since)
 {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }
+/** How large a voxel's gradient typically is beside LNCC's, images scaled to [0, 1]: one squared difference of
+ * intensities changes less with a displacement than the correlations of all the windows around it. */
+double
+GradientScale(MetricKind metric)
+{
+  return metric == MetricKind::MeanSquares ? 0.1 : 1.0;
+}
 } // namespace
 
 /** The pyramid images of one level. A level at full resolution without smoothing uses the originals. */
@@ -360,7 +367,7 @@ GreedySolver::RunLevel(unsigned int        level,
     step.beta2 = static_cast<float>(m_Parameters.beta2);
     step.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta1, iteration + 1)));
     step.correction2 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta2, iteration + 1)));
-    step.epsilon = static_cast<float>(m_Parameters.epsilon);
+    step.epsilon = static_cast<float>(m_Parameters.epsilon * GradientScale(m_Parameters.metric));
     AdamUpdate(m_Device, step, gradient, first, second, norms);
     ComposeParameters composition;
     composition.outside = Outside::Clamp;

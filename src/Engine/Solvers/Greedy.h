@@ -46,7 +46,7 @@ struct GreedyParameters
   std::vector<GreedyLevel> levels;
   double                   learningRate = 0.5;
   double                   updateVariance = 2.0;
-  double                   totalVariance = 0.25;
+  double                   totalVariance = 0.5;
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
   double                   beta1 = 0.9;
