@@ -43,7 +43,6 @@ CheckRegistration(Checker & checker, const std::string & device)
     if (meanSquares)
     {
       method->SetMetric(ExampleType::MetricType::New());
-      // squared differences of images scaled to [0, 1] have small gradients
     }
     auto counter = Counter::New();
     counter->onIteration = [&]() {
