@@ -43,9 +43,13 @@ pack() {
       cp -u "$data/$pair"/* "$dir/data/$pair/"
     fi
   done
-  cp "$root/test/run-gpu.sh" "$dir/"
   git -C "$root" rev-parse --short HEAD >"$dir/commit"
   [ -z "$(git -C "$root" status --porcelain -- src include test examples)" ] || echo "with uncommitted changes" >>"$dir/commit"
+  # One file, a third of the size: ways to such machines are often narrow.
+  tar -C "$dir" -cf - GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench \
+    commit lib $([ ! -d "$dir/data" ] || echo data) | xz -T0 -3 >"$dir/bundle.tar.xz"
+  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir/gdreg-bench" "$dir/commit" "$dir/lib" "$dir/data"
+  cp "$root/test/run-gpu.sh" "$dir/"
   du -sh "$dir"
 }
 
@@ -53,11 +57,11 @@ failures=0
 table=()
 note() { table+=("$1"); echo "$1"; }
 
-# check NAME COMMAND...: runs with a time limit, the log under $OUT, and counts a failure. 77 is a skip.
+# check NAME COMMAND...: keeps the log under $OUT and counts a failure. 77 is a skip.
 check() {
   local name=$1 start=$SECONDS status
   shift
-  timeout 240 "$@" >"$out/$name.log" 2>&1
+  "$@" >"$out/$name.log" 2>&1
   status=$?
   case $status in
     0) note "$(printf '%-34s passed   %4d s' "$name" $((SECONDS - start)))" ;;
@@ -73,11 +77,25 @@ check() {
 # register DEVICE NAME FIXED MOVING: twice on a GPU, for the same bits
 register() {
   local device=$1 name=$2 fixed=$3 moving=$4
-  "$dir/gdreg" register --fixed "$fixed" --moving "$moving" --output-prefix "$work/$name-$device" --linear none \
+  timeout 240 "$dir/gdreg" register --fixed "$fixed" --moving "$moving" --output-prefix "$work/$name-$device" --linear none \
     --device "$device" --json "$out/$name-$device.json" --quiet
 }
 
-compare() {
+# score_labels TRANSFORM FIXED MOVING LIST RUN.json: mean Dice over the labels in LIST, if there is one, else over all
+score_labels() {
+  "$dir/gdreg" score --fixed-labels "$2" --moving-labels "$3" --transform "$1" --json "$work/score.json" --quiet || return 1
+  python3 - "$work/score.json" "$4" "$5" <<'P'
+import json, os, sys
+score, run = json.load(open(sys.argv[1])), json.load(open(sys.argv[3]))
+labels = score["labels"]["labels"]
+wanted = open(sys.argv[2]).read().replace(",", " ").split() if os.path.exists(sys.argv[2]) else list(labels)
+print("  mean Dice %.4f, union %.4f, min det J %.3f, %d folded, %.3f s on %s, peak %.1f MiB" % (
+    sum(labels[k] for k in wanted) / len(wanted), score["labels"]["union_dice"], run["jacobian"]["minimum"],
+    run["jacobian"]["folded_voxels"], run["seconds"]["deformable_on_device"], run["device"]["name"], run["device"]["peak_bytes"] / 2**20))
+P
+}
+
+compare_fields() {
   python3 - "$@" <<'P'
 import json, sys
 try:
@@ -95,10 +113,12 @@ P
 }
 
 run() {
-  dir=$(cd "$1" && pwd)
+  accelerator=${ACCELERATOR:-cuda} # "cpu" tries the script itself
   out=${OUT:-$PWD/out}
   work=$(mktemp -d)
-  mkdir -p "$out"
+  dir=$work/bundle
+  mkdir -p "$out" "$dir"
+  tar -C "$dir" -xf "$1/bundle.tar.xz" || exit 1
   export LD_LIBRARY_PATH=$dir/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   local gpu
   gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -1)
@@ -106,17 +126,17 @@ run() {
   "$dir/gdreg" devices
 
   local engine=$dir/GPUDiffeomorphicRegistrationEngineTest driver=$dir/GPUDiffeomorphicRegistrationTestDriver test
-  check engine-tests "$engine" --device cuda
+  check engine-tests timeout 240 "$engine" --device "$accelerator"
   for test in itkGPUDiffeomorphicEngineTest itkGPUDiffeomorphicRegistrationMethodTest \
     itkGPUDiffeomorphicRegistrationMethodErrorsTest itkGPUWarpImageFilterTest; do
-    check "$test" "$driver" "$test" cuda
+    check "$test" timeout 240 "$driver" "$test" "$accelerator"
   done
   local sanitizer
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -1)
   if [ -n "$sanitizer" ]; then
     local small='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:Greedy.ConvergenceEndsALevel'
-    check memcheck "$sanitizer" --tool memcheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
-    check racecheck "$sanitizer" --tool racecheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
+    check memcheck timeout 240 "$sanitizer" --tool memcheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
+    check racecheck timeout 240 "$sanitizer" --tool racecheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
   else
     note "compute-sanitizer is not installed: memcheck and racecheck did not run"
   fi
@@ -124,31 +144,30 @@ run() {
   local pair
   for pair in nirep t1pair; do
     [ -d "$dir/data/$pair" ] || continue
-    local fixed=$dir/data/$pair/fixed.nii.gz moving=$dir/data/$pair/moving.nii.gz labels=()
+    local fixed=$dir/data/$pair/fixed.nii.gz moving=$dir/data/$pair/moving.nii.gz
     local fixedLabels=$dir/data/$pair/fixed_seg.nii.gz movingLabels=$dir/data/$pair/moving_seg.nii.gz
     if [ "$pair" = nirep ]; then
       fixed=$dir/data/$pair/na01.nii.gz moving=$dir/data/$pair/na02.nii.gz
       fixedLabels=$dir/data/$pair/na01_seg.nii.gz movingLabels=$dir/data/$pair/na02_seg.nii.gz
     fi
-    [ -f "$dir/data/$pair/labels30.txt" ] && labels=(--labels "$dir/data/$pair/labels30.txt")
     local device
-    for device in cuda cpu; do
+    for device in "$accelerator" cpu; do
       check "$pair-$device" register "$device" "$pair" "$fixed" "$moving"
-      check "$pair-$device-score" "$dir/gdreg" score --fixed-labels "$fixedLabels" --moving-labels "$movingLabels" \
-        "${labels[@]}" --transform "$work/$pair-${device}_Composite.h5"
-      note "$(grep -iE 'mean|union|folded' "$out/$pair-$device-score.log" | tr '\n' ' ')"
+      check "$pair-$device-score" score_labels "$work/$pair-${device}_Composite.h5" "$fixedLabels" "$movingLabels" \
+        "$dir/data/$pair/labels30.txt" "$out/$pair-$device.json"
+      note "$(tail -n 1 "$out/$pair-$device-score.log")"
     done
-    mv "$work/$pair-cuda_Field.mha" "$work/first.mha"
-    check "$pair-again" register cuda "$pair" "$fixed" "$moving"
-    check "$pair-same-bits" cmp "$work/first.mha" "$work/$pair-cuda_Field.mha"
-    check "$pair-gpu-and-cpu" compare "$work/$pair-cuda_Field.mha" "$work/$pair-cpu_Field.mha"
+    mv "$work/$pair-${accelerator}_Field.mha" "$work/first.mha"
+    check "$pair-again" register "$accelerator" "$pair" "$fixed" "$moving"
+    check "$pair-same-bits" cmp "$work/first.mha" "$work/$pair-${accelerator}_Field.mha"
+    check "$pair-gpu-and-cpu" compare_fields "$work/first.mha" "$work/$pair-cpu_Field.mha"
     note "$(tail -n 1 "$out/$pair-gpu-and-cpu.log")"
-    rm -f "$work"/*
+    rm -f "$work"/*.*
   done
 
   local size
   for size in 160x192x224 256x256x256; do
-    check "bench-$size" "$dir/gdreg-bench" --device cuda --size "$size"
+    check "bench-$size" timeout 240 "$dir/gdreg-bench" --device "$accelerator" --size "$size"
     cat "$out/bench-$size.log"
   done
   rm -rf "$work"
