@@ -18,6 +18,9 @@ namespace
 {
 /** Rows between restarts of the running sum along y: rounding cannot build up further than this. */
 constexpr int RestartRows = 16;
+/** Windows this narrow along an axis are summed anew at each step: hardly more work, and their few products leave no
+ * room for the rounding of a running sum. */
+constexpr int NarrowRadius = 1;
 
 /** Planes of one task. Depends on the image alone, since the running sum along z starts anew in each. */
 int
@@ -200,11 +203,11 @@ public:
     float * const      windows = rows + VFields * nx;
     float * const      padded = windows + VFields * nx;
 
-    std::fill(columns, columns + VFields * plane, 0.0f);
     for (int z = zBegin; z < zEnd; ++z)
     {
-      if (z == zBegin)
+      if (z == zBegin || m_Radius[2] <= NarrowRadius)
       {
+        std::fill(columns, columns + VFields * plane, 0.0f);
         for (int k = std::max(0, z - m_Radius[2]); k <= std::min(nz - 1, z + m_Radius[2]); ++k)
         {
           for (int y = 0; y < ny; ++y)
@@ -258,7 +261,7 @@ private:
     const int ny = m_Size[1];
     const int enter = y + m_Radius[1];
     const int leave = y - m_Radius[1] - 1;
-    if (y % RestartRows == 0)
+    if (y % RestartRows == 0 || m_Radius[1] <= NarrowRadius)
     {
       std::fill_n(sum, nx, 0.0f);
       for (int k = std::max(0, y - m_Radius[1]); k <= std::min(ny - 1, enter); ++k)
