@@ -1,5 +1,5 @@
 set(DOCUMENTATION "Diffeomorphic registration of images behind ITK's v4 registration interface, on a GPU through CUDA
-where there is one and on the CPU where there is none, with the same results.")
+where there is one and on the CPU where there is none.")
 
 itk_module(GPUDiffeomorphicRegistration
   DEPENDS

@@ -2,6 +2,7 @@
 #include "../Operators/Arithmetic.h"
 
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -11,15 +12,6 @@ namespace cpu
 {
 namespace
 {
-ITK_ENGINE_ROW void
-ScaleRow(float a, const float * x, float * output, std::int64_t count)
-{
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    output[i] = a * x[i];
-  }
-}
-
 ITK_ENGINE_ROW void
 CombineRows(float a, const float * x, float b, const float * y, float * output, std::int64_t count)
 {
@@ -40,7 +32,7 @@ LinearCombination(const Device &, float a, const ConstField & x, float b, const 
     }
     else
     {
-      ScaleRow(a, x.data + begin, output.data + begin, end - begin);
+      ScaleRow(x.data + begin, a, output.data + begin, end - begin);
     }
   });
 }

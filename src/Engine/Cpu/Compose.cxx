@@ -4,6 +4,7 @@
 
 #include "LinearSampling.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -11,18 +12,6 @@ namespace engine
 {
 namespace cpu
 {
-namespace
-{
-ITK_ENGINE_ROW void
-AddScaledRow(float scale, const float * inner, float * output, int count)
-{
-  for (int i = 0; i < count; ++i)
-  {
-    output[i] += scale * inner[i];
-  }
-}
-} // namespace
-
 void
 Compose(const Device &,
         const ComposeParameters & parameters,
@@ -61,7 +50,7 @@ Compose(const Device &,
           SampleValues(block, outer.Component(c), clamp, 0.0f, values);
           if (parameters.addInner && inner)
           {
-            AddScaledRow(scale, u[c], values, count);
+            AddScaledRow(u[c], scale, values, count);
           }
           // last, since the output may be the inner field
           std::copy_n(values, count, output.Component(c) + offset);

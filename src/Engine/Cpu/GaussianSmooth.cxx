@@ -4,6 +4,7 @@
 #include "../Operators/GaussianSmooth.h"
 
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -32,29 +33,11 @@ ConvolvePadded(const float * padded, const SymmetricKernel & kernel, float * out
 }
 
 ITK_ENGINE_ROW void
-ScaleRow(const float * row, float weight, float * output, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    output[x] = weight * row[x];
-  }
-}
-
-ITK_ENGINE_ROW void
 AddPair(const float * low, const float * high, float weight, float * output, int count)
 {
   for (int x = 0; x < count; ++x)
   {
     output[x] += weight * (low[x] + high[x]);
-  }
-}
-
-ITK_ENGINE_ROW void
-AddSingle(const float * row, float weight, float * output, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    output[x] += weight * row[x];
   }
 }
 
@@ -84,7 +67,7 @@ ConvolveAcross(const float *           rows,
     }
     else if (hasLow || hasHigh)
     {
-      AddSingle(rows + (hasLow ? low : high) * stride, kernel.weight[k], output, count);
+      AddScaledRow(rows + (hasLow ? low : high) * stride, kernel.weight[k], output, count);
     }
   }
 }

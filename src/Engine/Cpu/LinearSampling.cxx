@@ -3,6 +3,7 @@
 
 #include "../Math/Interpolation.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 #include <limits>
 
@@ -38,15 +39,6 @@ AddMatrixRow(const Matrix3 & matrix, const float * u0, const float * u1, const f
     d0[i] += v[0];
     d1[i] += v[1];
     d2[i] += v[2];
-  }
-}
-
-ITK_ENGINE_ROW void
-AddScaledRow(float scale, const float * u, float * d, int count)
-{
-  for (int i = 0; i < count; ++i)
-  {
-    d[i] += scale * u[i];
   }
 }
 
@@ -184,7 +176,7 @@ SetDisplacements(SamplingBlock &       block,
   }
   for (int c = 0; u[0] && !matrix && c < 3; ++c)
   {
-    AddScaledRow(scale, u[c], block.displacement[c], count);
+    AddScaledRow(u[c], scale, block.displacement[c], count);
   }
 }
 

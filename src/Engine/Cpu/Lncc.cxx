@@ -7,6 +7,7 @@
 #include "../Math/Lncc.h"
 #include "Chain.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -80,15 +81,6 @@ ExchangeProducts(const float * fixed,
     sums[x + 2 * stride] += df * (f + fo);
     sums[x + 3 * stride] += dm * (m + mo);
     sums[x + 4 * stride] += df * m + fo * dm;
-  }
-}
-
-ITK_ENGINE_ROW void
-AddRow(const float * row, float sign, float * sum, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    sum[x] += sign * row[x];
   }
 }
 
@@ -266,7 +258,7 @@ private:
       std::fill_n(sum, nx, 0.0f);
       for (int k = std::max(0, y - m_Radius[1]); k <= std::min(ny - 1, enter); ++k)
       {
-        AddRow(columns + static_cast<std::int64_t>(k) * nx, 1.0f, sum, nx);
+        AddScaledRow(columns + static_cast<std::int64_t>(k) * nx, 1.0f, sum, nx);
       }
       return;
     }
@@ -276,11 +268,11 @@ private:
     }
     else if (enter < ny)
     {
-      AddRow(columns + static_cast<std::int64_t>(enter) * nx, 1.0f, sum, nx);
+      AddScaledRow(columns + static_cast<std::int64_t>(enter) * nx, 1.0f, sum, nx);
     }
     else if (leave >= 0)
     {
-      AddRow(columns + static_cast<std::int64_t>(leave) * nx, -1.0f, sum, nx);
+      AddScaledRow(columns + static_cast<std::int64_t>(leave) * nx, -1.0f, sum, nx);
     }
   }
 
@@ -389,7 +381,7 @@ struct CoefficientSource
     const std::int64_t o = lattice.Offset(0, y, z);
     for (int f = 0; f < 3; ++f)
     {
-      AddRow(coefficients + f * lattice.NumberOfVoxels() + o, sign, columns + f * stride, lattice.own.size[0]);
+      AddScaledRow(coefficients + f * lattice.NumberOfVoxels() + o, sign, columns + f * stride, lattice.own.size[0]);
     }
   }
 

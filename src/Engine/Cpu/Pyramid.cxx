@@ -2,6 +2,7 @@
 #include "../Operators/Pyramid.h"
 
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -27,15 +28,6 @@ ResampleRow(const AxisResampling & axis, const float * input, float * output)
   }
 }
 
-ITK_ENGINE_ROW void
-AddRow(const float * row, float weight, float * sum, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    sum[x] += weight * row[x];
-  }
-}
-
 /** Output row o of an axis whose input rows are `stride` apart. */
 void
 ResampleAcross(const AxisResampling & axis,
@@ -50,7 +42,7 @@ ResampleAcross(const AxisResampling & axis,
   for (int t = 0; t < axis.taps; ++t)
   {
     const float weight = axis.weight[static_cast<std::int64_t>(o) * axis.taps + t] * scale;
-    AddRow(rows + (axis.first[o] + t) * stride, weight, output, count);
+    AddScaledRow(rows + (axis.first[o] + t) * stride, weight, output, count);
   }
 }
 } // namespace
