@@ -75,6 +75,23 @@ public:
     MeanSquares
   };
 
+  /** How a smoothed gradient g becomes a step: Adam's moments; g divided by its length at each voxel; or Levenberg's
+   * damped g / (|g|^2 + damping), whose damping grows while the metric gets worse and shrinks while it improves. */
+  enum class StepRuleEnum : unsigned char
+  {
+    Adam,
+    NormalizedGradient,
+    Levenberg
+  };
+
+  /** What the iterations change: the displacement by composition with small steps, which stays diffeomorphic, or by
+   * addition of steps (free-form), which only the folding guard keeps invertible. */
+  enum class ParametrizationEnum : unsigned char
+  {
+    Compositive,
+    Additive
+  };
+
   /** Two images and how they start. The pointers must stay valid during the call. */
   struct Problem
   {
@@ -102,13 +119,17 @@ public:
     SizeType           radius{ { 3, 3, 3 } };
     std::vector<Level> levels;
     double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
+    int                stepReductions{ 0 };         ///< how often a converged level goes on with half the learning rate
     double             updateFieldVariance{ 2.0 };  ///< Gaussian of the gradient, voxels^2 of the level
     double             totalFieldVariance{ 0.5 };   ///< Gaussian of the displacement, voxels^2 of the level
     double             convergenceThreshold{ 1e-6 };
     unsigned int       convergenceWindowSize{ 10 };
+    StepRuleEnum        stepRule{ StepRuleEnum::Adam };
+    ParametrizationEnum parametrization{ ParametrizationEnum::Compositive };
     double             beta1{ 0.9 };
     double             beta2{ 0.99 };
     double             epsilon{ 0.1 };
+    double             damping{ 0.01 };             ///< Levenberg's first
     double             minimumJacobian{ 0.1 };      ///< the folding guard's threshold; 0 or less: no guard
     double             varianceFloor{ 1e-7 };       ///< of LNCC, images being scaled to [0, 1]
     bool               computeInverse{ true };

@@ -244,18 +244,22 @@ engine::GreedyParameters
 ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
 {
   engine::GreedyParameters result;
-  result.metric = parameters.metric == GPUDiffeomorphicEngine::MetricEnum::MeanSquares ? engine::MetricKind::MeanSquares
+  result.metric.kind = parameters.metric == GPUDiffeomorphicEngine::MetricEnum::MeanSquares ? engine::MetricKind::MeanSquares
                                                                                        : engine::MetricKind::Lncc;
-  std::copy(parameters.radius.begin(), parameters.radius.end(), result.lncc.radius);
-  result.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
+  std::copy(parameters.radius.begin(), parameters.radius.end(), result.metric.lncc.radius);
+  result.metric.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
   result.learningRate = parameters.learningRate;
+  result.stepReductions = parameters.stepReductions;
   result.updateVariance = parameters.updateFieldVariance;
   result.totalVariance = parameters.totalFieldVariance;
   result.convergenceThreshold = parameters.convergenceThreshold;
   result.convergenceWindow = parameters.convergenceWindowSize;
-  result.beta1 = parameters.beta1;
-  result.beta2 = parameters.beta2;
-  result.epsilon = parameters.epsilon;
+  result.stepRule.kind = static_cast<engine::StepRuleKind>(parameters.stepRule);
+  result.parametrization = static_cast<engine::Parametrization>(parameters.parametrization);
+  result.stepRule.beta1 = parameters.beta1;
+  result.stepRule.beta2 = parameters.beta2;
+  result.stepRule.epsilon = parameters.epsilon;
+  result.stepRule.damping = parameters.damping;
   result.minimumJacobian = parameters.minimumJacobian;
   for (const auto & level : parameters.levels)
   {

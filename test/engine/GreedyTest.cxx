@@ -92,14 +92,14 @@ GreedyParameters
 MakeGreedyParameters(MetricKind metric, const std::vector<int> & factors, int iterations, bool flat = false)
 {
   GreedyParameters parameters;
-  parameters.metric = metric;
-  parameters.lncc.radius[0] = parameters.lncc.radius[1] = 3;
-  parameters.lncc.radius[2] = flat ? 0 : 3;
+  parameters.metric.kind = metric;
+  parameters.metric.lncc.radius[0] = parameters.metric.lncc.radius[1] = 3;
+  parameters.metric.lncc.radius[2] = flat ? 0 : 3;
   parameters.totalVariance = 0.5;
   // the blobs are smooth: with a higher floor their windows count as flat, and more contrast as a better match
-  parameters.lncc.varianceFloor = 1e-8f;
+  parameters.metric.lncc.varianceFloor = 1e-8f;
   parameters.learningRate = 0.25;
-  parameters.epsilon = 1e-3;
+  parameters.stepRule.epsilon = 1e-3;
   parameters.convergenceThreshold = -1e9;
   for (const int factor : factors)
   {
@@ -223,6 +223,41 @@ TEST(Greedy, RecoversAKnownWarp)
       }
     }
   }
+}
+
+// Checks that the other step rules and parametrisations find the same warp.
+TEST(Greedy, EveryStepRuleRecoversAKnownWarp)
+{
+  const Synthetic s = MakeSynthetic(Lattice(48, 44, 40), Lattice(44, 48, 42), 2.5, 1);
+  const double    before = DistanceToTruth(HostField(s.truth.lattice, 3), s.truth, 6)[0];
+  for (const StepRuleKind rule : { StepRuleKind::Adam, StepRuleKind::NormalizedGradient, StepRuleKind::Levenberg })
+  {
+    for (const Parametrization parametrization : { Parametrization::Compositive, Parametrization::Additive })
+    {
+      SCOPED_TRACE(::testing::Message() << "rule " << static_cast<int>(rule) << " parametrization "
+                                        << static_cast<int>(parametrization));
+      auto parameters = MakeGreedyParameters(MetricKind::Lncc, { 2, 1 }, 40);
+      parameters.stepRule.kind = rule;
+      parameters.parametrization = parametrization;
+      parameters.updateVariance = rule == StepRuleKind::Adam ? parameters.updateVariance : 4.0;
+      const Registration result = Register(s, parameters);
+      EXPECT_LT(DistanceToTruth(result.displacement, s.truth, 6)[0], 0.35 * before);
+      EXPECT_EQ(result.report.foldedVoxels, 0);
+    }
+  }
+}
+
+// Checks that a level goes on with shorter steps where it would have ended, and gets lower.
+TEST(Greedy, StepReductionsGoLower)
+{
+  const Synthetic  s = MakeSynthetic(Lattice(25, 23, 21), Lattice(25, 23, 21), 1.5, 10);
+  GreedyParameters parameters = MakeGreedyParameters(MetricKind::Lncc, { 1 }, 200);
+  parameters.convergenceThreshold = 1e-3;
+  const GreedyReport once = Register(s, parameters).report;
+  parameters.stepReductions = 2;
+  const GreedyReport reduced = Register(s, parameters).report;
+  EXPECT_GT(reduced.levels[0].metricValues.size(), once.levels[0].metricValues.size());
+  EXPECT_LT(reduced.finalMetricValue, once.finalMetricValue);
 }
 
 // Checks that the report's Jacobian is that of the returned field.

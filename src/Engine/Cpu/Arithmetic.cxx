@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../Operators/Arithmetic.h"
 
+#include "../Math/LimitedScale.h"
 #include "Parallel.h"
 #include "Rows.h"
 
@@ -23,8 +24,15 @@ CombineRows(float a, const float * x, float b, const float * y, float * output, 
 } // namespace
 
 void
-LinearCombination(const Device &, float a, const ConstField & x, float b, const ConstField & y, const Field & output)
+LinearCombination(const Device &,
+                  float              a,
+                  const ConstField & x,
+                  float              b,
+                  const ConstField & y,
+                  const Field &      output,
+                  const double *     largest)
 {
+  b = LimitedScale(b, largest);
   ParallelForPieces(output.NumberOfValues(), [&](std::int64_t begin, std::int64_t end, std::int64_t) {
     if (y)
     {

@@ -2,6 +2,7 @@
 // Per voxel: 12 bytes of the inner field in, 12 out, and three times eight gathered corners that the cache mostly holds.
 #include "../Operators/Compose.h"
 
+#include "../Math/LimitedScale.h"
 #include "LinearSampling.h"
 #include "Parallel.h"
 #include "Rows.h"
@@ -20,11 +21,7 @@ Compose(const Device &,
         const Field &             output)
 {
   const Lattice & domain = output.lattice;
-  float           scale = parameters.innerScale;
-  if (parameters.innerMaximum)
-  {
-    scale /= static_cast<float>(std::max(1.0, *parameters.innerMaximum));
-  }
+  const float     scale = LimitedScale(parameters.innerScale, parameters.innerMaximum);
   RequireSamplingSize(outer.lattice);
   const bool clamp = parameters.outside == Outside::Clamp;
   const int  nx = domain.own.size[0];

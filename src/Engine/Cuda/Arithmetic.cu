@@ -2,6 +2,7 @@
 // Floor per value: 8 bytes (12 with y), 1 or 2 flops.
 #include "../Operators/Arithmetic.h"
 
+#include "../Math/LimitedScale.h"
 #include "Launch.h"
 
 namespace itk
@@ -16,8 +17,15 @@ namespace
 template <bool vectorised, bool hasY>
 __global__ void
 __launch_bounds__(StreamThreads)
-  LinearCombinationKernel(float a, const float * x, float b, const float * y, float * output, std::int64_t count)
+  LinearCombinationKernel(float          a,
+                          const float *  x,
+                          float          b,
+                          const float *  y,
+                          float *        output,
+                          std::int64_t   count,
+                          const double * largest)
 {
+  b = LimitedScale(b, largest);
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
   const std::int64_t quads = vectorised ? count / 4 : 0;
@@ -51,7 +59,8 @@ LinearCombination(const Device &     device,
                   const ConstField & x,
                   float              b,
                   const ConstField & y,
-                  const Field &      output)
+                  const Field &      output,
+                  const double *     largest)
 {
   const cudaStream_t stream = Enter(device);
   const std::int64_t count = output.NumberOfValues();
@@ -59,7 +68,7 @@ LinearCombination(const Device &     device,
   const auto kernel = vectorised ? (y ? LinearCombinationKernel<true, true> : LinearCombinationKernel<true, false>)
                                  : (y ? LinearCombinationKernel<false, true> : LinearCombinationKernel<false, false>);
   kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(
-    a, x.data, b, y.data, output.data, count);
+    a, x.data, b, y.data, output.data, count, largest);
   CheckLaunch(device, "LinearCombination");
 }
 } // namespace cuda

@@ -33,11 +33,7 @@ __launch_bounds__(VoxelThreads) ComposeKernel(const __grid_constant__ ComposeArg
                                               const float * inner,
                                               float *       output)
 {
-  float scale = arguments.innerScale;
-  if (arguments.innerMaximum)
-  {
-    scale /= static_cast<float>(fmax(1.0, *arguments.innerMaximum));
-  }
+  const float        scale = LimitedScale(arguments.innerScale, arguments.innerMaximum);
   const std::int64_t voxels = extent.NumberOfVoxels();
   ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
     float d[3];

@@ -8,9 +8,16 @@ namespace itk
 {
 namespace engine
 {
-/** output = a x + b y, value by value; y absent: output = a x. `output` may be x or y. Deterministic. */
-ITK_ENGINE_DECLARE(
-  void LinearCombination(const Device & device, float a, const ConstField & x, float b, const ConstField & y, const Field & output))
+/** output = a x + b y, value by value; y absent: output = a x. `output` may be x or y. Deterministic.
+ * \param largest optional, in device memory: b / max(1, *largest) is taken for b, so that a step y of largest norm
+ *                *largest is limited without the host knowing the norm (as ComposeParameters::innerMaximum). */
+ITK_ENGINE_DECLARE(void LinearCombination(const Device &     device,
+                                          float              a,
+                                          const ConstField & x,
+                                          float              b,
+                                          const ConstField & y,
+                                          const Field &      output,
+                                          const double *     largest))
 
 void
 LinearCombination(const Device &     device,
@@ -18,7 +25,8 @@ LinearCombination(const Device &     device,
                   const ConstField & x,
                   float              b,
                   const ConstField & y,
-                  const Field &      output);
+                  const Field &      output,
+                  const double *     largest = nullptr);
 } // namespace engine
 } // namespace itk
 

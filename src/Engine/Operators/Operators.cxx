@@ -4,6 +4,7 @@
 #include "Arithmetic.h"
 #include "Compose.h"
 #include "GaussianSmooth.h"
+#include "GradientDirection.h"
 #include "JacobianDeterminant.h"
 #include "Lncc.h"
 #include "MeanSquares.h"
@@ -93,7 +94,8 @@ LinearCombination(const Device &     device,
                   const ConstField & x,
                   float              b,
                   const ConstField & y,
-                  const Field &      output)
+                  const Field &      output,
+                  const double *     largest)
 {
   RequireField(x, output.lattice, output.components, "x");
   if (y)
@@ -101,7 +103,7 @@ LinearCombination(const Device &     device,
     RequireField(y, output.lattice, output.components, "y");
   }
   RequireField(output, output.lattice, output.components, "output");
-  ITK_ENGINE_DISPATCH(device, LinearCombination(device, a, x, b, y, output));
+  ITK_ENGINE_DISPATCH(device, LinearCombination(device, a, x, b, y, output, largest));
 }
 
 void
@@ -270,6 +272,32 @@ AdamUpdate(const Device &   device,
   RequireField(first, gradient.lattice, 3, "first moment");
   RequireField(second, gradient.lattice, 1, "second moment");
   ITK_ENGINE_DISPATCH(device, AdamUpdate(device, step, gradient, first, second, norms));
+}
+
+void
+GradientDirection(const Device & device, const DirectionParameters & parameters, const Field & gradient)
+{
+  RequireField(gradient, gradient.lattice, 3, "gradient");
+  if (parameters.rule == DirectionRule::Normalized && !(parameters.floor > 0.0f))
+  {
+    ThrowError("GradientDirection: floor ", parameters.floor, " is not positive");
+  }
+  if (parameters.rule == DirectionRule::Levenberg && !parameters.damping)
+  {
+    ThrowError("GradientDirection: the damping is missing");
+  }
+  ITK_ENGINE_DISPATCH(device, GradientDirection(device, parameters, gradient));
+}
+
+void
+AdaptDamping(const Device & device,
+             double         sign,
+             const double * previousEnergy,
+             const double * energy,
+             const double * previousDamping,
+             double *       damping)
+{
+  ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, previousDamping, damping));
 }
 } // namespace engine
 } // namespace itk

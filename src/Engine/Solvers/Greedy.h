@@ -2,9 +2,9 @@
 #ifndef itkEngineGreedy_h
 #define itkEngineGreedy_h
 
-#include "../Operators/Lncc.h"
-#include "../Operators/MeanSquares.h"
-#include "../Operators/Pyramid.h"
+#include "PyramidLevel.h"
+#include "SolverMetric.h"
+#include "StepRule.h"
 
 #include <functional>
 #include <vector>
@@ -13,45 +13,30 @@ namespace itk
 {
 namespace engine
 {
-enum class MetricKind
+/** What the iterations change. */
+enum class Parametrization
 {
-  Lncc,
-  MeanSquares
+  Compositive, ///< u, by composition with small steps: diffeomorphic
+  Additive     ///< u, by addition of steps: free-form, kept from folding by the guard alone
 };
 
-/** The images of a registration, on the device, intensities scaled to about [0, 1]. */
-struct RegistrationProblem
+struct GreedyLevel : PyramidLevel
 {
-  ConstField fixed;
-  ConstField moving;
-  ConstMask  fixedMask;  ///< optional
-  ConstMask  movingMask; ///< optional
-  double     affine[3][4] = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 } }; ///< fixed index -> moving index
-  float      fixedMean = 0.0f;
-  float      movingMean = 0.0f;
-};
-
-struct GreedyLevel
-{
-  int    shrinkFactors[3] = { 1, 1, 1 };
-  double fixedVariance[3] = { 0, 0, 0 };  ///< of the pyramid's Gaussian, voxels^2 of the full fixed grid
-  double movingVariance[3] = { 0, 0, 0 }; ///< likewise of the full moving grid
-  int    iterations = 50;
+  int iterations = 50;
 };
 
 struct GreedyParameters
 {
-  MetricKind               metric = MetricKind::Lncc;
-  LnccParameters           lncc;
+  MetricParameters         metric;
+  StepRuleParameters       stepRule;
   std::vector<GreedyLevel> levels;
   double                   learningRate = 0.5;
+  int                      stepReductions = 0; ///< how often a level that converged goes on with half the learning rate
   double                   updateVariance = 2.0;
   double                   totalVariance = 0.5;
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
-  double                   beta1 = 0.9;
-  double                   beta2 = 0.99;
-  double                   epsilon = 0.1;
+  Parametrization          parametrization = Parametrization::Compositive;
   double                   minimumJacobian = 0.1;
 };
 
@@ -88,15 +73,15 @@ struct GreedyReport
  *
  * Coarse to fine; in each iteration
  *   g = metric gradient with respect to u, smoothed by a Gaussian of updateVariance,
- *   d = Adam direction of g (Operators/AdamUpdate.h),
+ *   d = direction of g by the step rule (Adam unless said otherwise),
  *   delta = learningRate d / max(1, max |d|): no voxel moves by more than learningRate voxels of the level,
- *   u <- G_totalVariance (delta + u o (1 + delta)),
+ *   u <- G_totalVariance (delta + u o (1 + delta)), or G_totalVariance (u + delta) if additive,
  *   u <- relaxed where det(1 + du/dx) < minimumJacobian (Operators/JacobianDeterminant.h, RelaxFolds).
  * Moments start at zero in each level. A level ends after its iterations or when ITK's window slope falls below the
  * threshold. Energies are read from the device every few iterations, so up to ReadInterval - 1 iterations may run beyond
  * the one that converged: the same ones on every device.
  *
- * Memory besides the images: 40 bytes per voxel of the level and the metric's workspace.
+ * Memory besides the images: 40 bytes per voxel of the level (24 without Adam) and the metric's workspace.
  * Deterministic. Jena et al.: FireANTs, 2024, for the scheme; the folding guard, the rotation-invariant second moment
  * and the exact LNCC gradient are this project's. */
 class GreedySolver
@@ -119,23 +104,8 @@ public:
   RequiredBytes() const;
 
 private:
-  struct LevelImages;
-
   void
-  RunLevel(unsigned int level, const LevelImages & images, Arena & arena, const Field & displacement, const Callback & callback);
-
-  MetricInputs
-  MakeInputs(const LevelImages & images, const ConstField & displacement) const;
-
-  void
-  EvaluateMetric(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const;
-
-  std::int64_t
-  MetricWorkspace(const MetricInputs & inputs) const;
-
-  /** Loss from the two numbers that a metric leaves. */
-  double
-  ToLoss(const double (&energy)[2]) const;
+  RunLevel(unsigned int level, const LevelImages & images, const Field & displacement, const Callback & callback);
 
   double
   EvaluateFullResolution(const ConstField & displacement) const;
@@ -143,12 +113,6 @@ private:
   /** Relaxes until no determinant is below the threshold, as a guarantee outside the iterations. */
   void
   RemoveFolds(const Field & displacement, const Mask & flags, const Field & workspace) const;
-
-  LevelImages
-  MakeLevelImages(const GreedyLevel & level) const;
-
-  LevelGeometry
-  MovingGeometry(const int (&shrinkFactors)[3]) const;
 
   std::int64_t
   ScratchFloats(const MetricInputs & inputs) const;
@@ -159,6 +123,7 @@ private:
   Device              m_Device;
   RegistrationProblem m_Problem;
   GreedyParameters    m_Parameters;
+  SolverMetric        m_Metric;
   GreedyReport        m_Report;
 };
 } // namespace engine

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "SolverMetric.h"
+
+#include <cmath>
+
+namespace itk
+{
+namespace engine
+{
+SolverMetric::SolverMetric(const Device &           device,
+                           const MetricParameters & parameters,
+                           float                    fixedMean,
+                           float                    movingMean)
+  : m_Device(device)
+  , m_Parameters(parameters)
+{
+  if (!(parameters.lncc.varianceFloor > 0.0f) || !std::isfinite(parameters.lncc.varianceFloor))
+  {
+    ThrowError("variance floor is ", parameters.lncc.varianceFloor, ": a number > 0 is needed");
+  }
+  for (const int radius : parameters.lncc.radius)
+  {
+    if (radius < 0)
+    {
+      ThrowError("radius is ", radius, ": a number >= 0 is needed");
+    }
+  }
+  m_Parameters.lncc.fixedShift = fixedMean;
+  m_Parameters.lncc.movingShift = movingMean;
+}
+
+void
+SolverMetric::Evaluate(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const
+{
+  if (m_Parameters.kind == MetricKind::MeanSquares)
+  {
+    MeanSquaresToDisplacement(m_Device, inputs, energy, gradient, workspace);
+    return;
+  }
+  LnccToDisplacement(m_Device, m_Parameters.lncc, inputs, energy, gradient, workspace);
+}
+
+std::int64_t
+SolverMetric::Workspace(const MetricInputs & inputs) const
+{
+  return m_Parameters.kind == MetricKind::MeanSquares ? MeanSquaresToDisplacementWorkspace(inputs)
+                                                      : LnccToDisplacementWorkspace(m_Device, inputs);
+}
+
+double
+SolverMetric::LossSign() const
+{
+  return m_Parameters.kind == MetricKind::MeanSquares ? 1.0 : -1.0;
+}
+
+double
+SolverMetric::ToLoss(const double (&energy)[2]) const
+{
+  if (energy[1] == 0.0)
+  {
+    ThrowError("the images do not overlap: no voxel of the fixed image maps into the moving image and the masks");
+  }
+  const double mean = energy[0] / energy[1];
+  if (!std::isfinite(mean))
+  {
+    ThrowError("the metric is ", mean, ": the registration diverged; a smaller learning rate may help");
+  }
+  return LossSign() * mean;
+}
+
+double
+SolverMetric::GradientScale() const
+{
+  return m_Parameters.kind == MetricKind::MeanSquares ? 0.1 : 1.0;
+}
+} // namespace engine
+} // namespace itk

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineSolverMetric_h
+#define itkEngineSolverMetric_h
+
+#include "../Operators/Lncc.h"
+#include "../Operators/MeanSquares.h"
+
+namespace itk
+{
+namespace engine
+{
+enum class MetricKind
+{
+  Lncc,
+  MeanSquares
+};
+
+struct MetricParameters
+{
+  MetricKind     kind = MetricKind::Lncc;
+  LnccParameters lncc; ///< its shifts are set from the means of the problem's images
+};
+
+/** The metric of a solver: one face for all the operators that compare images. */
+class SolverMetric
+{
+public:
+  SolverMetric(const Device & device, const MetricParameters & parameters, float fixedMean, float movingMean);
+
+  /** Energy (two doubles of device memory) and, if wanted, its gradient with respect to the displacement, 3 components:
+   * N times the gradient of the metric without its sign, so that a step against it lowers the loss. */
+  void
+  Evaluate(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const;
+
+  /** Floats that Evaluate needs. */
+  std::int64_t
+  Workspace(const MetricInputs & inputs) const;
+
+  /** 1 or -1: what the energy per voxel is multiplied by to be a loss. */
+  double
+  LossSign() const;
+
+  /** The loss from the two numbers of Evaluate, on the host. Throws if no voxel counted or the loss is not finite. */
+  double
+  ToLoss(const double (&energy)[2]) const;
+
+  /** How large a voxel's gradient typically is beside LNCC's, images scaled to [0, 1]: one squared difference of
+   * intensities changes less with a displacement than the correlations of all the windows around it. */
+  double
+  GradientScale() const;
+
+private:
+  Device           m_Device;
+  MetricParameters m_Parameters;
+};
+} // namespace engine
+} // namespace itk
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "StepRule.h"
+
+#include "../Operators/AdamUpdate.h"
+#include "../Operators/GradientDirection.h"
+#include "../Operators/Reductions.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+namespace engine
+{
+void
+StepRule::Check(const StepRuleParameters & parameters)
+{
+  const auto requirePositive = [](double value, const char * name) {
+    if (!(value > 0.0) || !std::isfinite(value))
+    {
+      ThrowError(name, " is ", value, ": a number > 0 is needed");
+    }
+  };
+  requirePositive(parameters.epsilon, "epsilon");
+  requirePositive(parameters.damping, "damping");
+  if (!(parameters.beta1 >= 0.0 && parameters.beta1 < 1.0) || !(parameters.beta2 >= 0.0 && parameters.beta2 < 1.0))
+  {
+    ThrowError("beta1 is ", parameters.beta1, " and beta2 is ", parameters.beta2, ": both must be in [0, 1)");
+  }
+}
+
+std::size_t
+StepRule::Bytes(const StepRuleParameters & parameters, const Lattice & lattice, int iterations)
+{
+  const std::int64_t voxels = lattice.NumberOfVoxels();
+  std::size_t        bytes = Arena::Round((2 + std::max(1, iterations)) * sizeof(double));
+  if (parameters.kind == StepRuleKind::Adam)
+  {
+    bytes += Arena::Round(3 * voxels * sizeof(float)) + Arena::Round(voxels * sizeof(float));
+  }
+  return bytes;
+}
+
+StepRule::StepRule(const Device &             device,
+                   Arena &                    arena,
+                   const StepRuleParameters & parameters,
+                   const Lattice &            lattice,
+                   int                        iterations,
+                   double                     gradientScale,
+                   double                     lossSign)
+  : m_Device(device)
+  , m_Parameters(parameters)
+  , m_LossSign(lossSign)
+{
+  m_Parameters.epsilon *= gradientScale;
+  m_Parameters.damping *= gradientScale * gradientScale;
+  m_Norms = arena.Take<double>(2 + std::max(1, iterations));
+  m_Damping = m_Norms + 2;
+  device.CopyFromHost(m_Damping, &m_Parameters.damping, sizeof(double));
+  if (parameters.kind == StepRuleKind::Adam)
+  {
+    m_First = Field(arena.Take<float>(3 * lattice.NumberOfVoxels()), lattice, 3);
+    m_Second = Field(arena.Take<float>(lattice.NumberOfVoxels()), lattice);
+    device.SetZero(m_First.data, sizeof(float) * m_First.NumberOfValues());
+    device.SetZero(m_Second.data, sizeof(float) * m_Second.NumberOfValues());
+  }
+}
+
+void
+StepRule::TakeDirection(int iteration, const double * energies, const Field & gradient) const
+{
+  if (m_Parameters.kind == StepRuleKind::Adam)
+  {
+    AdamStep step;
+    step.beta1 = static_cast<float>(m_Parameters.beta1);
+    step.beta2 = static_cast<float>(m_Parameters.beta2);
+    step.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta1, iteration + 1)));
+    step.correction2 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta2, iteration + 1)));
+    step.epsilon = static_cast<float>(m_Parameters.epsilon);
+    AdamUpdate(m_Device, step, gradient, m_First, m_Second, m_Norms);
+    return;
+  }
+  DirectionParameters direction;
+  direction.floor = static_cast<float>(m_Parameters.epsilon);
+  if (m_Parameters.kind == StepRuleKind::Levenberg)
+  {
+    direction.rule = DirectionRule::Levenberg;
+    direction.damping = m_Damping + iteration;
+    if (iteration > 0)
+    {
+      AdaptDamping(m_Device,
+                   m_LossSign,
+                   energies + 2 * (iteration - 1),
+                   energies + 2 * iteration,
+                   m_Damping + iteration - 1,
+                   m_Damping + iteration);
+    }
+  }
+  GradientDirection(m_Device, direction, gradient);
+  Norms(m_Device, gradient, m_Norms);
+}
+} // namespace engine
+} // namespace itk

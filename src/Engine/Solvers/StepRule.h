@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineStepRule_h
+#define itkEngineStepRule_h
+
+#include "../Core/Buffer.h"
+#include "../Core/Field.h"
+
+namespace itk
+{
+namespace engine
+{
+/** How a smoothed gradient becomes a step. */
+enum class StepRuleKind
+{
+  Adam,               ///< Operators/AdamUpdate.h
+  NormalizedGradient, ///< steepest descent, the gradient divided by its length at each voxel
+  Levenberg           ///< Operators/GradientDirection.h
+};
+
+struct StepRuleParameters
+{
+  StepRuleKind kind = StepRuleKind::Adam;
+  double       beta1 = 0.9;
+  double       beta2 = 0.99;
+  double       epsilon = 0.1;  ///< Adam's, and the shortest gradient that NormalizedGradient takes to length 1
+  double       damping = 0.01; ///< Levenberg's first, in units of the squared gradient
+};
+
+/** A step rule at work on one level: what it remembers of the iterations, in device memory. */
+class StepRule
+{
+public:
+  /** \param gradientScale multiplies epsilon and, squared, the damping (SolverMetric::GradientScale).
+   * \param lossSign see SolverMetric::LossSign. */
+  StepRule(const Device &             device,
+           Arena &                    arena,
+           const StepRuleParameters & parameters,
+           const Lattice &            lattice,
+           int                        iterations,
+           double                     gradientScale,
+           double                     lossSign);
+
+  /** Bytes that the constructor takes from the arena. */
+  static std::size_t
+  Bytes(const StepRuleParameters & parameters, const Lattice & lattice, int iterations);
+
+  /** Throws if a parameter makes no sense. */
+  static void
+  Check(const StepRuleParameters & parameters);
+
+  /** Overwrites the gradient of an iteration (counted from 0) with a descent direction.
+   * \param energies 2 doubles per iteration in device memory, those of this iteration included. */
+  void
+  TakeDirection(int iteration, const double * energies, const Field & gradient) const;
+
+  /** The direction's largest norm, one double of device memory. */
+  const double *
+  LargestNorm() const
+  {
+    return m_Norms + 1;
+  }
+
+private:
+  Device             m_Device;
+  StepRuleParameters m_Parameters;
+  double             m_LossSign;
+  Field              m_First;
+  Field              m_Second;
+  double *           m_Norms = nullptr;
+  double *           m_Damping = nullptr; ///< one per iteration
+};
+} // namespace engine
+} // namespace itk
+
+#endif
