@@ -188,6 +188,10 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   parameters.totalFieldVariance = this->GetGaussianSmoothingVarianceForTheTotalField();
   parameters.convergenceThreshold = this->m_ConvergenceThreshold;
   parameters.convergenceWindowSize = this->m_ConvergenceWindowSize;
+  parameters.stepRule = m_Solver->GetStepRule();
+  parameters.parametrization = m_Solver->GetParametrization();
+  parameters.stepReductions = static_cast<int>(m_Solver->GetNumberOfStepReductions());
+  parameters.damping = m_Solver->GetDamping();
   parameters.beta1 = m_Solver->GetBeta1();
   parameters.beta2 = m_Solver->GetBeta2();
   parameters.epsilon = m_Solver->GetEpsilon();

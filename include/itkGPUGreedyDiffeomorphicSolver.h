@@ -18,7 +18,7 @@
 #ifndef itkGPUGreedyDiffeomorphicSolver_h
 #define itkGPUGreedyDiffeomorphicSolver_h
 
-#include "GPUDiffeomorphicRegistrationExport.h"
+#include "itkGPUDiffeomorphicEngine.h"
 
 #include "itkObject.h"
 #include "itkObjectFactory.h"
@@ -26,9 +26,9 @@
 namespace itk
 {
 /** \class GPUGreedyDiffeomorphicSolver
- * \brief Parameters of the greedy solver: Adam on the displacement with compositive updates.
+ * \brief Parameters of the greedy solver: first-order steps on the displacement with compositive updates.
  *
- * Each iteration smooths the metric's gradient g with a Gaussian, takes Adam's direction d from it, limits it so that no
+ * Each iteration smooths the metric's gradient g with a Gaussian, takes a direction d from it by the step rule, limits it so that no
  * voxel moves by more than the learning rate, composes, \f$ u \leftarrow \delta + u \circ (1 + \delta) \f$ with
  * \f$ \delta = \eta d / \max(1, \max \|d\|) \f$, smooths the total field, and relaxes it where the Jacobian
  * determinant falls below MinimumJacobian, so that the map stays invertible.
@@ -52,6 +52,26 @@ public:
 
   itkNewMacro(Self);
   itkTypeMacro(GPUGreedyDiffeomorphicSolver, Object);
+
+  using StepRuleEnum = GPUDiffeomorphicEngine::StepRuleEnum;
+  using ParametrizationEnum = GPUDiffeomorphicEngine::ParametrizationEnum;
+
+  /** How a smoothed gradient becomes a step: Adam (default), NormalizedGradient or Levenberg. */
+  itkSetEnumMacro(StepRule, StepRuleEnum);
+  itkGetEnumMacro(StepRule, StepRuleEnum);
+
+  /** Compositive (default, diffeomorphic) or Additive (free-form, for comparison). */
+  itkSetEnumMacro(Parametrization, ParametrizationEnum);
+  itkGetEnumMacro(Parametrization, ParametrizationEnum);
+
+  /** How often a level that converged goes on with half the learning rate and half the smoothing of the total field.
+   * Default 0. */
+  itkSetMacro(NumberOfStepReductions, unsigned int);
+  itkGetConstMacro(NumberOfStepReductions, unsigned int);
+
+  /** Levenberg's first damping, in units of the squared gradient. Default 0.01. */
+  itkSetMacro(Damping, double);
+  itkGetConstMacro(Damping, double);
 
   /** Decay of Adam's first moment, in [0, 1). Default 0.9. */
   itkSetMacro(Beta1, double);
@@ -82,6 +102,11 @@ protected:
   PrintSelf(std::ostream & os, Indent indent) const override;
 
 private:
+  StepRuleEnum        m_StepRule{ StepRuleEnum::Adam };
+  ParametrizationEnum m_Parametrization{ ParametrizationEnum::Compositive };
+  unsigned int        m_NumberOfStepReductions{ 0 };
+
+  double m_Damping{ 0.01 };
   double m_Beta1{ 0.9 };
   double m_Beta2{ 0.99 };
   double m_Epsilon{ 0.1 };

@@ -238,6 +238,8 @@ CheckRegistration(Checker & checker, const std::string & device)
   expectBadSetting([](auto & p) { p.updateFieldVariance = -1.0; }, "variance");
   expectBadSetting([](auto & p) { p.totalFieldVariance = std::numeric_limits<double>::infinity(); }, "variance");
   expectBadSetting([](auto & p) { p.beta1 = 1.0; }, "beta");
+  expectBadSetting([](auto & p) { p.damping = 0.0; }, "damping");
+  expectBadSetting([](auto & p) { p.stepReductions = -1; }, "step reductions");
   expectBadSetting(
     [](auto & p) {
       p.metric = EngineType::MetricEnum::LocalNormalizedCrossCorrelation;

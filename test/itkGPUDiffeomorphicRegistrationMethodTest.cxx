@@ -242,6 +242,15 @@ CheckSetters()
 
   auto solver = itk::GPUGreedyDiffeomorphicSolver::New();
   ITK_EXERCISE_BASIC_OBJECT_METHODS(solver, GPUGreedyDiffeomorphicSolver, Object);
+  using SolverType = itk::GPUGreedyDiffeomorphicSolver;
+  solver->SetStepRule(SolverType::StepRuleEnum::Levenberg);
+  ITK_TEST_EXPECT_TRUE(solver->GetStepRule() == SolverType::StepRuleEnum::Levenberg);
+  solver->SetParametrization(SolverType::ParametrizationEnum::Additive);
+  ITK_TEST_EXPECT_TRUE(solver->GetParametrization() == SolverType::ParametrizationEnum::Additive);
+  solver->SetNumberOfStepReductions(2);
+  ITK_TEST_SET_GET_VALUE(2, solver->GetNumberOfStepReductions());
+  solver->SetDamping(0.5);
+  ITK_TEST_SET_GET_VALUE(0.5, solver->GetDamping());
   solver->SetBeta1(0.8);
   ITK_TEST_SET_GET_VALUE(0.8, solver->GetBeta1());
   solver->SetBeta2(0.95);

@@ -98,6 +98,16 @@ RegisterSettings::Interpret()
     Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
   metric = Choose<SimilarityEnum>(
     "--metric", metricName, { { "lncc", SimilarityEnum::LocalCorrelation }, { "ssd", SimilarityEnum::MeanSquares } });
+  using Engine = itk::GPUDiffeomorphicEngine;
+  stepRule = Choose<Engine::StepRuleEnum>("--step-rule",
+                                          stepRuleName,
+                                          { { "adam", Engine::StepRuleEnum::Adam },
+                                            { "gradient", Engine::StepRuleEnum::NormalizedGradient },
+                                            { "levenberg", Engine::StepRuleEnum::Levenberg } });
+  parametrization = Choose<Engine::ParametrizationEnum>("--parametrization",
+                                                        parametrizationName,
+                                                        { { "compositive", Engine::ParametrizationEnum::Compositive },
+                                                          { "additive", Engine::ParametrizationEnum::Additive } });
 
   shrinkFactors.clear();
   smoothingSigmas.clear();
@@ -145,6 +155,7 @@ RegisterSettings::Interpret()
   CheckRange("--update-variance", updateVariance, 0.0, 1000.0);
   CheckRange("--total-variance", totalVariance, 0.0, 1000.0);
   CheckRange("--minimum-jacobian", minimumJacobian, 0.0, 0.99);
+  CheckRange("--step-reductions", stepReductions, 0, 20);
   CheckRange("--threads", threads, 0, 1024);
 }
 
@@ -175,6 +186,9 @@ RegisterSettings::Describe() const
     add("shrink-factors", shrinkFactorsText);
     add("smoothing-sigmas", smoothingSigmasText);
     add("iterations", iterationsText);
+    add("step-rule", stepRuleName);
+    add("parametrization", parametrizationName);
+    add("step-reductions", std::to_string(stepReductions));
     add("learning-rate", number(learningRate));
     add("update-variance", number(updateVariance));
     add("total-variance", number(totalVariance));

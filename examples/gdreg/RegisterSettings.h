@@ -4,6 +4,8 @@
 
 #include "LinearStage.h"
 
+#include "itkGPUDiffeomorphicEngine.h"
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +40,8 @@ struct RegisterSettings
   std::string linearName{ "affine" };
   std::string solverName{ "greedy" };
   std::string metricName{ "lncc" };
+  std::string stepRuleName{ "adam" };
+  std::string parametrizationName{ "compositive" };
   std::string shrinkFactorsText{ "4x2x1" };
   std::string smoothingSigmasText{ "1x0x0" };
   std::string iterationsText{ "200x100x50" };
@@ -49,10 +53,13 @@ struct RegisterSettings
   double      updateVariance{ 2.0 };
   double      totalVariance{ 0.5 };
   double      minimumJacobian{ 0.1 };
+  int         stepReductions{ 0 };
 
   LinearModelEnum           linear{ LinearModelEnum::Affine };
   SolverEnum                solver{ SolverEnum::Greedy };
   SimilarityEnum            metric{ SimilarityEnum::LocalCorrelation };
+  itk::GPUDiffeomorphicEngine::StepRuleEnum        stepRule{};
+  itk::GPUDiffeomorphicEngine::ParametrizationEnum parametrization{};
   std::vector<unsigned int> shrinkFactors;
   std::vector<double>       smoothingSigmas;
   std::vector<unsigned int> iterations;

@@ -66,6 +66,19 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--smoothing-sigmas", settings.smoothingSigmasText, "Smoothing of each level in voxels")
     ->capture_default_str();
   command->add_option("--iterations", settings.iterationsText, "Most iterations of each level")->capture_default_str();
+  command
+    ->add_option("--step-rule", settings.stepRuleName, "How a gradient becomes a step: adam, gradient or levenberg")
+    ->capture_default_str();
+  command
+    ->add_option("--parametrization",
+                 settings.parametrizationName,
+                 "compositive (diffeomorphic) or additive (free-form) steps")
+    ->capture_default_str();
+  command
+    ->add_option("--step-reductions",
+                 settings.stepReductions,
+                 "How often a converged level goes on with half the learning rate and total variance")
+    ->capture_default_str();
   command->add_option("--learning-rate", settings.learningRate, "Largest step of an iteration in voxels of the level")
     ->capture_default_str();
   command->add_option("--update-variance", settings.updateVariance, "Gaussian of the update in voxels^2 of the level")

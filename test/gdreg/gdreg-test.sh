@@ -137,6 +137,9 @@ bad_input()
   done
   bad_option --threads -1
   bad_option --metric mutual
+  bad_option --step-rule newton
+  bad_option --parametrization spline
+  bad_option --step-reductions -1
   bad_option --solver demons
   bad_option --linear elastic
   for with in tpu cuda:99 cuda:x ""; do

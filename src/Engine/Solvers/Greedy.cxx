@@ -53,6 +53,7 @@ GreedySolver::GreedySolver(const Device &              device,
   requirePositive(parameters.learningRate, "learning rate", false);
   requirePositive(parameters.updateVariance, "variance for the update field", true);
   requirePositive(parameters.totalVariance, "variance for the total field", true);
+  requirePositive(parameters.stepReductions, "number of step reductions", true);
   StepRule::Check(parameters.stepRule);
   if (!(parameters.minimumJacobian < 1.0))
   {
