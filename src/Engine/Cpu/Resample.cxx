@@ -6,6 +6,7 @@
 #include "../Operators/MetricInputs.h"
 #include "LinearSampling.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -73,9 +74,15 @@ LinearRow(const ResampleParameters & parameters, const Row & row)
     }
     SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, row.y, row.z, count);
     Locate(block, row.size, x, row.y, row.z);
-    if (row.output)
+    if (row.output && !parameters.accumulate)
     {
       SampleValues(block, row.moving, clamp, parameters.outsideValue, row.output + x);
+    }
+    else if (row.output)
+    {
+      float values[SamplingBlock::Capacity];
+      SampleValues(block, row.moving, clamp, parameters.outsideValue, values);
+      AddScaledRow(values, 1.0f, row.output + x, count);
     }
     if (gradient[0])
     {
@@ -98,8 +105,9 @@ NearestRow(const ResampleParameters & parameters, const Row & row)
       i[d] = ClampIndex(p[d].cell + (p[d].fraction >= 0.5f ? 1 : 0), row.size[d]);
     }
     const bool use = clamp | IsInside(p, row.size);
-    row.output[x] = use ? row.moving[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]]
-                        : parameters.outsideValue;
+    const float value = use ? row.moving[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]]
+                            : parameters.outsideValue;
+    row.output[x] = parameters.accumulate ? row.output[x] + value : value;
   }
 }
 
@@ -169,7 +177,7 @@ BSplineRow(const ResampleParameters & parameters, const Row & row)
     }
     if (row.output)
     {
-      row.output[x] = value;
+      row.output[x] = parameters.accumulate ? row.output[x] + value : value;
     }
     for (int c = 0; row.gradient[0] && c < 3; ++c)
     {
