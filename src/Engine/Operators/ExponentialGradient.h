@@ -20,7 +20,7 @@ namespace engine
  * \param gradient   dL/dv; not `slope`.
  * \param workspace  ExponentialGradientWorkspace(device, lattice, n) floats: the n fields u_0 .. u_{n-1}, which are
  *                   computed again, and the workspace of Splat.
- * n + 1 compositions' worth of traffic forward, n of ComposeGradient back. Deterministic.
+ * n - 1 compositions and n times ComposeGradient. Deterministic.
  * Arsigny et al.: A log-Euclidean framework for statistics on diffeomorphisms, MICCAI 2006 (the chain); its adjoint is
  * the chain rule. */
 void
