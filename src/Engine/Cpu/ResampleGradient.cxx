@@ -114,59 +114,54 @@ PositionGradient(const Device &,
   const bool        wantsSums = gradients.affine || gradients.matrix;
   const Field &     to = gradients.displacement;
   const int         nx = domain.size[0];
-  std::vector<Sums> sums(wantsSums ? domain.size[2] : 0, Sums{});
-  ParallelFor(domain.size[2], [&](std::int64_t slice) {
-    const int     z = static_cast<int>(slice);
+  std::vector<Sums> sums(wantsSums ? NumberOfTiles(domain) : 0, Sums{});
+  ParallelForRows(domain, [&](int y, int z, std::int64_t tile) {
     SamplingBlock block;
     float         sampled[3][SamplingBlock::Capacity];
     float         q[3][SamplingBlock::Capacity];
     float * const sampledRows[3] = { sampled[0], sampled[1], sampled[2] };
-    for (int y = 0; y < domain.size[1]; ++y)
+    for (int x = 0; x < nx; x += SamplingBlock::Capacity)
     {
-      for (int x = 0; x < nx; x += SamplingBlock::Capacity)
+      const int          count = std::min(SamplingBlock::Capacity, nx - x);
+      const std::int64_t offset = domain.Offset(x, y, z);
+      const float *      u[3] = {};
+      for (int c = 0; displacement && c < 3; ++c)
       {
-        const int          count = std::min(SamplingBlock::Capacity, nx - x);
-        const std::int64_t offset = domain.Offset(x, y, z);
-        const float *      u[3] = {};
-        for (int c = 0; displacement && c < 3; ++c)
+        u[c] = displacement.Component(c) + offset;
+      }
+      Locate(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, moving.lattice.size, x, y, z, count);
+      for (auto & row : q)
+      {
+        std::fill_n(row, count, 0.0f);
+      }
+      for (int c = 0; c < moving.components; ++c)
+      {
+        SampleGradients(block, moving.Component(c), clamp, sampledRows);
+        for (int d = 0; d < 3; ++d)
         {
-          u[c] = displacement.Component(c) + offset;
+          AddProducts(slope.Component(c) + offset, sampled[d], q[d], count);
         }
-        SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, y, z, count);
-        Locate(block, moving.lattice.size, x, y, z);
-        for (auto & row : q)
-        {
-          std::fill_n(row, count, 0.0f);
-        }
-        for (int c = 0; c < moving.components; ++c)
-        {
-          SampleGradients(block, moving.Component(c), clamp, sampledRows);
-          for (int d = 0; d < 3; ++d)
-          {
-            AddProducts(slope.Component(c) + offset, sampled[d], q[d], count);
-          }
-        }
-        if (wantsSums)
-        {
-          AddSums(q, u, x, y, z, count, gradients.matrix != nullptr, sums[slice]);
-        }
-        if (to)
-        {
-          const bool hasDirect = direct != 0.0f;
-          StoreGradient(parameters.displacementMatrix,
-                        q[0],
-                        q[1],
-                        q[2],
-                        direct,
-                        hasDirect ? slope.Component(0) + offset : nullptr,
-                        hasDirect ? slope.Component(1) + offset : nullptr,
-                        hasDirect ? slope.Component(2) + offset : nullptr,
-                        parameters.accumulate,
-                        to.Component(0) + offset,
-                        to.Component(1) + offset,
-                        to.Component(2) + offset,
-                        count);
-        }
+      }
+      if (wantsSums)
+      {
+        AddSums(q, u, x, y, z, count, gradients.matrix != nullptr, sums[tile]);
+      }
+      if (to)
+      {
+        const bool hasDirect = direct != 0.0f;
+        StoreGradient(parameters.displacementMatrix,
+                      q[0],
+                      q[1],
+                      q[2],
+                      direct,
+                      hasDirect ? slope.Component(0) + offset : nullptr,
+                      hasDirect ? slope.Component(1) + offset : nullptr,
+                      hasDirect ? slope.Component(2) + offset : nullptr,
+                      parameters.accumulate,
+                      to.Component(0) + offset,
+                      to.Component(1) + offset,
+                      to.Component(2) + offset,
+                      count);
       }
     }
   });

@@ -25,40 +25,36 @@ ResampleLabels(const Device &,
   const Lattice & domain = output.lattice;
   const bool      clamp = parameters.outside == Outside::Clamp;
   const int       nx = domain.size[0];
-  ParallelFor(domain.size[2], [&](std::int64_t slice) {
-    const int     z = static_cast<int>(slice);
+  ParallelForRows(domain, [&](int y, int z, std::int64_t) {
     SamplingBlock block;
-    for (int y = 0; y < domain.size[1]; ++y)
+    for (int x = 0; x < nx; x += SamplingBlock::Capacity)
     {
-      for (int x = 0; x < nx; x += SamplingBlock::Capacity)
+      const int          count = std::min(SamplingBlock::Capacity, nx - x);
+      const std::int64_t first = domain.Offset(x, y, z);
+      const float *      u[3] = {};
+      for (int c = 0; displacement && c < 3; ++c)
       {
-        const int          count = std::min(SamplingBlock::Capacity, nx - x);
-        const std::int64_t first = domain.Offset(x, y, z);
-        const float *      u[3] = {};
-        for (int c = 0; displacement && c < 3; ++c)
+        u[c] = displacement.Component(c) + first;
+      }
+      Locate(
+        block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, moving.lattice.size, x, y, z, count);
+      for (int i = 0; i < count; ++i)
+      {
+        LabelVote vote{ outsideLabel, 0.0f };
+        if (clamp || block.inside[i])
         {
-          u[c] = displacement.Component(c) + first;
+          std::int32_t corners[8];
+          for (int k = 0; k < 8; ++k)
+          {
+            corners[k] = moving.data[block.offset[i] + ((k & 1) != 0 ? block.step[0][i] : 0) +
+                                     ((k & 2) != 0 ? block.step[1][i] : 0) + ((k & 4) != 0 ? block.step[2][i] : 0)];
+          }
+          vote = Vote(corners, block.weight[0][i], block.weight[1][i], block.weight[2][i]);
         }
-        SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, y, z, count);
-        Locate(block, moving.lattice.size, x, y, z);
-        for (int i = 0; i < count; ++i)
+        output.data[first + i] = vote.label;
+        if (weight)
         {
-          LabelVote vote{ outsideLabel, 0.0f };
-          if (clamp || block.inside[i])
-          {
-            std::int32_t corners[8];
-            for (int k = 0; k < 8; ++k)
-            {
-              corners[k] = moving.data[block.offset[i] + ((k & 1) != 0 ? block.step[0][i] : 0) +
-                                       ((k & 2) != 0 ? block.step[1][i] : 0) + ((k & 4) != 0 ? block.step[2][i] : 0)];
-            }
-            vote = Vote(corners, block.weight[0][i], block.weight[1][i], block.weight[2][i]);
-          }
-          output.data[first + i] = vote.label;
-          if (weight)
-          {
-            weight.data[first + i] = vote.weight;
-          }
+          weight.data[first + i] = vote.weight;
         }
       }
     }

@@ -117,8 +117,7 @@ Splat(const Device &,
       u[c] = displacement.Component(c) + domain.Offset(x, y, z);
     }
     const int count = std::min(SamplingBlock::Capacity, nx - x);
-    SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, y, z, count);
-    Locate(block, target.size, x, y, z);
+    Locate(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, target.size, x, y, z, count);
   };
 
   std::vector<RowRange> ranges(static_cast<std::size_t>(ny) * domain.size[2]);
