@@ -22,6 +22,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -186,11 +187,13 @@ public:
   {
     NearestNeighbor,
     Linear,
-    CubicBSpline
+    CubicBSpline,
+    Label ///< the value whose voxels have the largest linear weight; equal weights: the smaller value
   };
 
   /** output(x) = image(A x + B u(x)), `outsideValue` outside the image (ITK's half-voxel rim counts as inside).
-   * `displacement` is interleaved on the output grid or null; `output` holds the output grid. */
+   * `displacement` is interleaved on the output grid or null; `output` holds the output grid. For a batch, call it once
+   * per image or field. */
   static void
   Warp(const std::string & device,
        const float *       image,
@@ -202,6 +205,20 @@ public:
        float               outsideValue,
        const SizeType &    outputSize,
        float *             output);
+
+  /** The same for labels, by InterpolationEnum::Label. `weights`: optional, on the output grid: the weight that won,
+   * 0 outside. */
+  static void
+  WarpLabels(const std::string &  device,
+             const std::int32_t * labels,
+             const SizeType &     imageSize,
+             const AffineType &   affine,
+             const MatrixType &   displacementMatrix,
+             const float *        displacement,
+             std::int32_t         outsideLabel,
+             const SizeType &     outputSize,
+             std::int32_t *       output,
+             float *              weights = nullptr);
 
   /** det(1 + toIndex du/dx) on the field's grid; `toIndex` turns the stored vectors into voxels. */
   static void

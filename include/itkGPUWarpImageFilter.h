@@ -34,7 +34,8 @@ namespace itk
  * interpolated linearly, its edge values continued, as WarpImageFilter does.
  *
  * A point is inside the input up to half a voxel beyond its outer voxel centres; outside, EdgePaddingValue is taken.
- * Arithmetic is float32 whatever the pixel types; integer outputs are rounded and clamped to their range. Deterministic.
+ * Arithmetic is float32 whatever the pixel types; integer outputs are rounded and clamped to their range. Labels of any
+ * pixel type keep their values exactly. Deterministic.
  * The whole input and field are requested. Scalar images of 2 or 3 dimensions.
  *
  * \ingroup GPUDiffeomorphicRegistration
@@ -82,7 +83,8 @@ public:
   itkSetMacro(EdgePaddingValue, OutputPixelType);
   itkGetConstMacro(EdgePaddingValue, OutputPixelType);
 
-  /** NearestNeighbor, Linear (default) or CubicBSpline. */
+  /** NearestNeighbor, Linear (default), CubicBSpline, or Label for label images: the label with the largest linear
+   * weight, equal weights to the smaller one. */
   itkSetEnumMacro(Interpolation, InterpolationEnum);
   itkGetEnumMacro(Interpolation, InterpolationEnum);
 

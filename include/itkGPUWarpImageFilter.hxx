@@ -21,6 +21,7 @@
 #include "itkGPUWarpImageFilter.h"
 
 #include "itkGPUDiffeomorphicGeometry.h"
+#include "itkGPUDiffeomorphicLabels.h"
 #include "itkImageRegionIteratorWithIndex.h"
 #include "itkLinearInterpolateImageFunction.h"
 
@@ -152,9 +153,28 @@ GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData(
   {
     vectors = GPUDiffeomorphicGeometry::GetIndexVectors(field.GetPointer());
   }
+  m_DeviceName = GPUDiffeomorphicEngine::ResolveDevice(m_Device);
+  if (m_Interpolation == InterpolationEnum::Label)
+  {
+    const GPUDiffeomorphicLabels<typename InputImageType::PixelType> labels(
+      input->GetBufferPointer(), input->GetBufferedRegion().GetNumberOfPixels());
+    std::vector<std::int32_t> ranks(output->GetBufferedRegion().GetNumberOfPixels());
+    GPUDiffeomorphicEngine::WarpLabels(m_DeviceName,
+                                       labels.GetRanks().data(),
+                                       GPUDiffeomorphicGeometry::GetSize<ImageDimension>(input),
+                                       affine,
+                                       matrix,
+                                       field ? vectors.data() : nullptr,
+                                       labels.OutsideRank,
+                                       GPUDiffeomorphicGeometry::GetSize<ImageDimension>(output),
+                                       ranks.data());
+    std::transform(ranks.begin(), ranks.end(), output->GetBufferPointer(), [&](std::int32_t rank) {
+      return labels.GetValue(rank, m_EdgePaddingValue);
+    });
+    return;
+  }
   std::vector<float> storage;
   std::vector<float> values(output->GetBufferedRegion().GetNumberOfPixels());
-  m_DeviceName = GPUDiffeomorphicEngine::ResolveDevice(m_Device);
   GPUDiffeomorphicEngine::Warp(m_DeviceName,
                                GPUDiffeomorphicGeometry::GetFloatBuffer(input, storage),
                                GPUDiffeomorphicGeometry::GetSize<ImageDimension>(input),

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "itkGPUDiffeomorphicEngine.h"
 
+#include "itkGPUDiffeomorphicLabels.h"
+
 #include "Operators/Compose.h"
 #include "Operators/Invert.h"
 #include "Operators/JacobianDeterminant.h"
 #include "Operators/Resample.h"
+#include "Operators/ResampleLabels.h"
 #include "Solvers/Greedy.h"
 
 #include "itkMacro.h"
@@ -462,6 +465,27 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
                              const SizeType &    outputSize,
                              float *             output)
 {
+  if (interpolation == InterpolationEnum::Label)
+  {
+    const auto count = [](const SizeType & size) {
+      return Guard([&] { return ToLattice(size, "a grid").NumberOfVoxels(); });
+    };
+    const GPUDiffeomorphicLabels<float> labels(image, static_cast<std::size_t>(count(imageSize)));
+    std::vector<std::int32_t>           ranks(count(outputSize));
+    WarpLabels(deviceName,
+               labels.GetRanks().data(),
+               imageSize,
+               affine,
+               displacementMatrix,
+               displacement,
+               labels.OutsideRank,
+               outputSize,
+               ranks.data());
+    std::transform(ranks.begin(), ranks.end(), output, [&](std::int32_t rank) {
+      return labels.GetValue(rank, outsideValue);
+    });
+    return;
+  }
   Guard([&] {
     const engine::Device        device = engine::Device::Open(deviceName);
     const engine::Lattice       movingLattice = ToLattice(imageSize, "the image");
@@ -485,6 +509,8 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
         parameters.interpolation = engine::Interpolation::CubicBSpline;
         engine::BSplineCoefficients(device, movingField, movingField);
         break;
+      case InterpolationEnum::Label:
+        break;
     }
     engine::Buffer<float> u;
     engine::ConstField    displacementField;
@@ -497,6 +523,57 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
     engine::Resample(
       device, parameters, movingField, displacementField, engine::Field(warped.Data(), outputLattice));
     device.CopyToHost(output, warped.Data(), warped.Bytes());
+  });
+}
+
+void
+GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
+                                   const std::int32_t * labels,
+                                   const SizeType &     imageSize,
+                                   const AffineType &   affine,
+                                   const MatrixType &   displacementMatrix,
+                                   const float *        displacement,
+                                   std::int32_t         outsideLabel,
+                                   const SizeType &     outputSize,
+                                   std::int32_t *       output,
+                                   float *              weights)
+{
+  Guard([&] {
+    const engine::Device               device = engine::Device::Open(deviceName);
+    const engine::Lattice              movingLattice = ToLattice(imageSize, "the label image");
+    const engine::Lattice              outputLattice = ToLattice(outputSize, "the output");
+    const engine::Buffer<std::int32_t> moving(device, movingLattice.NumberOfVoxels());
+    const engine::Buffer<std::int32_t> warped(device, outputLattice.NumberOfVoxels());
+    device.CopyFromHost(moving.Data(), labels, moving.Bytes());
+    engine::ResampleParameters parameters;
+    parameters.affine = ToAffineMap(affine);
+    parameters.displacementMatrix = ToMatrix(displacementMatrix);
+    engine::Buffer<float> u;
+    engine::ConstField    displacementField;
+    if (displacement)
+    {
+      u = UploadVectors(device, displacement, outputLattice);
+      displacementField = engine::ConstField(u.Data(), outputLattice, 3);
+    }
+    engine::Buffer<float> weightBuffer;
+    engine::Field         weightField;
+    if (weights)
+    {
+      weightBuffer = engine::Buffer<float>(device, outputLattice.NumberOfVoxels());
+      weightField = engine::Field(weightBuffer.Data(), outputLattice);
+    }
+    engine::ResampleLabels(device,
+                           parameters,
+                           engine::ConstLabels(moving.Data(), movingLattice),
+                           displacementField,
+                           outsideLabel,
+                           engine::Labels(warped.Data(), outputLattice),
+                           weightField);
+    device.CopyToHost(output, warped.Data(), warped.Bytes());
+    if (weights)
+    {
+      device.CopyToHost(weights, weightBuffer.Data(), weightBuffer.Bytes());
+    }
   });
 }
 

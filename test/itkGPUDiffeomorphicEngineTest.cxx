@@ -146,6 +146,46 @@ CheckWarp(Checker & checker, const std::string & device)
     }
     checker.ExpectBelow(difference, 1e-2, "difference after warping by the identity");
   }
+  // labels: the facade's float images and its integers agree, and the weights are whole at grid points
+  std::vector<std::int32_t> labels(voxels);
+  std::vector<std::int32_t> warpedLabels(voxels);
+  std::vector<float>        labelImage(voxels);
+  std::vector<float>        weights(voxels);
+  for (std::size_t i = 0; i < voxels; ++i)
+  {
+    labels[i] = static_cast<std::int32_t>(image[i] * 0.1f);
+    labelImage[i] = static_cast<float>(labels[i]);
+  }
+  auto half = EngineType::IdentityAffine();
+  half[1][3] = 0.3;
+  for (const auto & affine : { EngineType::IdentityAffine(), half })
+  {
+    EngineType::WarpLabels(
+      device, labels.data(), size, affine, identity, nullptr, -1, size, warpedLabels.data(), weights.data());
+    EngineType::Warp(device,
+                     labelImage.data(),
+                     size,
+                     affine,
+                     identity,
+                     nullptr,
+                     EngineType::InterpolationEnum::Label,
+                     -1.0f,
+                     size,
+                     output.data());
+    bool same = true;
+    for (std::size_t i = 0; i < voxels; ++i)
+    {
+      same = same && output[i] == static_cast<float>(warpedLabels[i]);
+    }
+    checker.Expect(same, "labels as float and as integers");
+    checker.Expect(*std::min_element(weights.begin(), weights.end()) >= 0.0f &&
+                     *std::max_element(weights.begin(), weights.end()) <= 1.00001f,
+                   "the weights of the labels");
+    if (affine == EngineType::IdentityAffine())
+    {
+      checker.Expect(warpedLabels == labels, "the identity keeps the labels");
+    }
+  }
   auto shift = EngineType::IdentityAffine();
   shift[0][3] = 1.0;
   EngineType::Warp(device,

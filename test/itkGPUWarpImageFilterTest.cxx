@@ -29,6 +29,7 @@
 #include "itkWarpImageFilter.h"
 
 #include <algorithm>
+#include <limits>
 
 using namespace GPUDiffeomorphicTesting;
 
@@ -181,15 +182,68 @@ CheckWarp(Checker & checker, const std::string & device)
   const auto * bytes = toBytes->GetOutput()->GetBufferPointer();
   checker.Expect(bytes[0] == 0 && bytes[1] == 8 && bytes[2] == 255, "integers are rounded and clamped");
 
+  // labels beyond what float holds; where two labels meet, the one whose indicator's linear sample is above a half
+  using LabelImageType = itk::Image<unsigned int, VDimension>;
+  constexpr unsigned int low = 4000000001u;
+  constexpr unsigned int high = 4000000002u;
+  constexpr unsigned int outside = 7u;
+  auto                   labels = LabelImageType::New();
+  auto                   indicator = ImageType::New();
+  for (itk::ImageBase<VDimension> * grid : { static_cast<itk::ImageBase<VDimension> *>(labels.GetPointer()),
+                                             static_cast<itk::ImageBase<VDimension> *>(indicator.GetPointer()) })
+  {
+    grid->CopyInformation(image);
+    grid->SetRegions(image->GetBufferedRegion());
+  }
+  labels->Allocate();
+  indicator->Allocate();
+  for (itk::SizeValueType i = 0; i < image->GetBufferedRegion().GetNumberOfPixels(); ++i)
+  {
+    const bool above = image->GetBufferPointer()[i] > 0.4f;
+    labels->GetBufferPointer()[i] = above ? high : low;
+    indicator->GetBufferPointer()[i] = above ? 1.0f : 0.0f;
+  }
+  auto linearFilter = FilterType::New();
+  linearFilter->SetDevice(device);
+  linearFilter->SetInput(indicator);
+  linearFilter->SetTransform(linear);
+  linearFilter->SetDisplacementField(field);
+  linearFilter->SetEdgePaddingValue(-1.0);
+  linearFilter->Update();
+  auto labelFilter = itk::GPUWarpImageFilter<LabelImageType>::New();
+  labelFilter->SetDevice(device);
+  labelFilter->SetInput(labels);
+  labelFilter->SetTransform(linear);
+  labelFilter->SetDisplacementField(field);
+  labelFilter->SetInterpolation(InterpolationEnum::Label);
+  labelFilter->SetEdgePaddingValue(outside);
+  labelFilter->Update();
+  std::size_t wrong = 0;
+  std::size_t counts[3] = { 0, 0, 0 };
+  for (itk::SizeValueType i = 0; i < field->GetBufferedRegion().GetNumberOfPixels(); ++i)
+  {
+    const float        weight = linearFilter->GetOutput()->GetBufferPointer()[i];
+    const unsigned int expected = weight < 0.0f ? outside : (weight > 0.5f ? high : low);
+    wrong += std::abs(weight - 0.5f) > 1e-5f && labelFilter->GetOutput()->GetBufferPointer()[i] != expected ? 1 : 0;
+    ++counts[weight < 0.0f ? 0 : (weight > 0.5f ? 1 : 2)];
+  }
+  checker.Expect(wrong == 0 && counts[0] > 10 && counts[1] > 10 && counts[2] > 10, "labels");
+
   // what it does not take
-  auto wrong = FilterType::New();
-  wrong->SetDevice("tpu");
-  wrong->SetInput(image);
-  wrong->SetDisplacementField(field);
-  checker.ExpectThrow([&]() { wrong->Update(); }, "tpu");
-  wrong->SetDevice(device);
-  wrong->SetTransform(itk::BSplineTransform<double, VDimension, 3>::New());
-  checker.ExpectThrow([&]() { wrong->Update(); }, "linear");
+  bright->GetBufferPointer()[5] = std::numeric_limits<float>::quiet_NaN();
+  auto notLabels = FilterType::New();
+  notLabels->SetDevice(device);
+  notLabels->SetInput(bright);
+  notLabels->SetInterpolation(InterpolationEnum::Label);
+  checker.ExpectThrow([&]() { notLabels->Update(); }, "not a number");
+  auto bad = FilterType::New();
+  bad->SetDevice("tpu");
+  bad->SetInput(image);
+  bad->SetDisplacementField(field);
+  checker.ExpectThrow([&]() { bad->Update(); }, "tpu");
+  bad->SetDevice(device);
+  bad->SetTransform(itk::BSplineTransform<double, VDimension, 3>::New());
+  checker.ExpectThrow([&]() { bad->Update(); }, "linear");
 }
 } // namespace
 

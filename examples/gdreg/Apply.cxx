@@ -5,7 +5,7 @@
 #include "Resample.h"
 #include "TransformIO.h"
 
-#include "itkLabelImageGaussianInterpolateImageFunction.h"
+#include "itkGPUWarpImageFilter.h"
 #include "itkNearestNeighborInterpolateImageFunction.h"
 #include "itkResampleImageFilter.h"
 
@@ -13,32 +13,37 @@ namespace gdreg
 {
 namespace
 {
-/** Labels go through ITK: values of any size are kept exactly. */
+/** Labels of any size are kept exactly. */
 template <unsigned int VDimension>
 typename LabelImage<VDimension>::Pointer
-ResampleLabels(const LabelImage<VDimension> * moving, const PointMap<VDimension> & map,
-               const itk::ImageBase<VDimension> * grid, const bool smooth)
+ResampleLabels(const std::string & device, const LabelImage<VDimension> * moving, const PointMap<VDimension> & map,
+               const itk::ImageBase<VDimension> * grid, const bool vote)
 {
   using ImageType = LabelImage<VDimension>;
+  if (vote)
+  {
+    using FilterType = itk::GPUWarpImageFilter<ImageType, ImageType, FieldImage<VDimension>>;
+    auto filter = FilterType::New();
+    filter->SetDevice(device);
+    filter->SetInput(moving);
+    filter->SetInterpolation(InterpolationEnum::Label);
+    filter->SetOutputParametersFromImage(grid);
+    if (map.IsLinear())
+    {
+      filter->SetTransform(map.MakeAffine());
+    }
+    else
+    {
+      filter->SetDisplacementField(map.MakeField(grid));
+    }
+    filter->Update();
+    return filter->GetOutput();
+  }
   auto resample = itk::ResampleImageFilter<ImageType, ImageType>::New();
   resample->SetInput(moving);
   resample->SetTransform(map.MakeComposite());
   resample->SetOutputParametersFromImage(grid);
-  if (smooth)
-  {
-    auto   interpolator = itk::LabelImageGaussianInterpolateImageFunction<ImageType, double>::New();
-    double sigma[VDimension];
-    for (unsigned int d = 0; d < VDimension; ++d)
-    {
-      sigma[d] = moving->GetSpacing()[d];
-    }
-    interpolator->SetParameters(sigma, 1.5); // a window of 1.5 sigma: 3 voxels along each axis, enough for a vote
-    resample->SetInterpolator(interpolator);
-  }
-  else
-  {
-    resample->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ImageType, double>::New());
-  }
+  resample->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ImageType, double>::New());
   resample->Update();
   return resample->GetOutput();
 }
@@ -57,7 +62,7 @@ ApplyInDimension(const ApplySettings & settings, const std::string & device, con
   {
     const auto component = ReadScalarImageInformation("--moving", settings.moving).component;
     const auto moving = ReadLabels<VDimension>("--moving", settings.moving);
-    const auto warped = ResampleLabels<VDimension>(moving, map, grid, settings.interpolation == "label");
+    const auto warped = ResampleLabels<VDimension>(device, moving, map, grid, settings.interpolation == "label");
     WriteLabels<VDimension>(warped, component, temporary);
     return;
   }

@@ -113,7 +113,7 @@ AddApply(CLI::App & app, ApplySettings & settings, Action & action)
     ->allow_extra_args(false);
   command->add_flag("--invert", settings.invert, "Use the inverse of the whole map");
   command->add_option("--output", settings.output, "Image to write")->required();
-  command->add_option("--interpolation", settings.interpolation, "linear, nearest, label (smooth borders) or cubic")
+  command->add_option("--interpolation", settings.interpolation, "linear, nearest, label (largest linear weight) or cubic")
     ->capture_default_str();
   AddDeviceOption(command, settings.device);
   command->callback([&settings, &action] { action = [&settings] { RunApply(settings); }; });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineItkTesting.h"
+#include "ReferenceSampling.h"
 #include "ReferenceSpline.h"
 
 #include "Operators/Resample.h"
@@ -27,54 +28,6 @@ constexpr Interpolation allInterpolations[] = { Interpolation::Nearest,
                                                 Interpolation::Linear,
                                                 Interpolation::CubicBSpline };
 
-/** Everything that goes into one resampling. */
-struct Case
-{
-  HostField moving;
-  HostField displacement;
-  Matrix34  affine = IdentityAffine();
-  Matrix33  matrix = LinearPart(IdentityAffine());
-  HostMask  movingMask;
-
-  ResampleParameters
-  Parameters(Interpolation interpolation, Outside outside, float outsideValue = 0.0f) const
-  {
-    ResampleParameters parameters;
-    parameters.affine = ToAffineMap(affine);
-    parameters.displacementMatrix = ToMatrix3(matrix);
-    parameters.interpolation = interpolation;
-    parameters.outside = outside;
-    parameters.outsideValue = outsideValue;
-    return parameters;
-  }
-  Vector3
-  Position(int x, int y, int z) const
-  {
-    return MapPoint(affine, matrix, Vector3{ { double(x), double(y), double(z) } }, VectorAt(displacement, x, y, z));
-  }
-};
-
-Lattice
-MovingLattice(const Lattice & lattice)
-{
-  const auto change = [](int size, int by) { return size == 1 ? 1 : std::max(2, size + by); };
-  return Lattice(change(lattice.size[0], -5), change(lattice.size[1], 3), change(lattice.size[2], -2));
-}
-
-/** An affine map between different grids, a displacement of some voxels, and a matrix of its own. */
-Case
-MakeCase(const Lattice & lattice, unsigned int seed, double offset = 0.0)
-{
-  Case          c;
-  const Lattice moving = MovingLattice(lattice);
-  c.moving = MakeImage(moving, seed, offset, 0.5);
-  c.displacement = MakeDisplacement(lattice, seed + 1, 3.0);
-  c.affine = MakeAffine(lattice, moving, seed + 2);
-  c.matrix = LinearPart(MakeAffine(lattice, moving, seed + 3));
-  c.movingMask = MakeMask(moving, seed + 4, 0.4);
-  return c;
-}
-
 struct Sampled
 {
   HostField value;
@@ -83,7 +36,7 @@ struct Sampled
 };
 
 Sampled
-Sample(const Case & c, const ResampleParameters & parameters, const HostField & moving, bool useMask)
+Sample(const SamplingCase & c, const ResampleParameters & parameters, const HostField & moving, bool useMask)
 {
   const Lattice &    lattice = c.displacement.lattice;
   const DeviceFloats deviceMoving(moving);
@@ -123,7 +76,7 @@ NearestValue(const HostFieldOf<T> & field, int c, const Vector3 & p)
 
 /** Compares an operator's output with the definitions; voxels that float32 cannot decide are left out. */
 void
-ExpectMatchesDefinition(const Case &                                        c,
+ExpectMatchesDefinition(const SamplingCase &                                       c,
                         const ResampleParameters &                          parameters,
                         const HostField &                                   moving,
                         bool                                                useMask,
@@ -184,7 +137,7 @@ TEST(Resample, LinearMatchesDouble)
   for (const Lattice & lattice : EdgeLattices())
   {
     SCOPED_TRACE(Describe(lattice));
-    const Case c = MakeCase(lattice, 11);
+    const SamplingCase c = MakeSamplingCase(lattice, 11);
     for (const Outside outside : { Outside::Value, Outside::Clamp })
     {
       ExpectMatchesDefinition(
@@ -200,7 +153,7 @@ TEST(Resample, LinearMatchesDouble)
 
 TEST(Resample, LinearTakesAnyNumberOfComponents)
 {
-  Case c = MakeCase(Lattice(37, 41, 29), 21);
+  SamplingCase c = MakeSamplingCase(Lattice(37, 41, 29), 21);
   c.moving = MakeNoise(c.moving.lattice, 4, 5, -1.0, 1.0);
   ExpectMatchesDefinition(
     c,
@@ -216,7 +169,7 @@ TEST(Resample, NearestMatchesDouble)
   for (const Lattice & lattice : EdgeLattices())
   {
     SCOPED_TRACE(Describe(lattice));
-    const Case c = MakeCase(lattice, 31);
+    const SamplingCase c = MakeSamplingCase(lattice, 31);
     for (const Outside outside : { Outside::Value, Outside::Clamp })
     {
       ExpectMatchesDefinition(
@@ -235,7 +188,7 @@ TEST(Resample, BSplineMatchesDouble)
   for (const Lattice & lattice : EdgeLattices())
   {
     SCOPED_TRACE(Describe(lattice));
-    const Case         c = MakeCase(lattice, 41);
+    const SamplingCase         c = MakeSamplingCase(lattice, 41);
     const HostDoubles  coefficients = ReferenceCoefficients(c.moving);
     const DeviceFloats image(c.moving);
     BSplineCoefficients(TestDevice(), image, image);
@@ -260,7 +213,7 @@ TEST(Resample, BSplineMatchesDouble)
 // Checks that the definition's gradient, which the operator matches, is the derivative of the definition's value.
 TEST(Resample, GradientMatchesFiniteDifferences)
 {
-  const Case         c = MakeCase(Lattice(13, 17, 11), 51);
+  const SamplingCase         c = MakeSamplingCase(Lattice(13, 17, 11), 51);
   const HostDoubles  coefficients = ReferenceCoefficients(c.moving);
   const DeviceFloats image(c.moving);
   BSplineCoefficients(TestDevice(), image, image);
@@ -296,7 +249,7 @@ TEST(Resample, GradientMatchesFiniteDifferences)
 TEST(Resample, HalfVoxelPositionsFollowItk)
 {
   const Lattice lattice(6, 5, 4);
-  Case          c;
+  SamplingCase          c;
   c.moving = MakeNoise(lattice, 1, 3, 1.0, 2.0);
   c.movingMask = HostMask(lattice, 1, 1);
   c.displacement = HostField(lattice, 3);
@@ -329,7 +282,7 @@ TEST(Resample, HalfVoxelPositionsFollowItk)
 TEST(Resample, ZeroDisplacementIsTheIdentity)
 {
   const Lattice lattice(13, 17, 11);
-  Case          c;
+  SamplingCase          c;
   c.moving = MakeNoise(lattice, 1, 3, -1000.0, 1000.0);
   c.movingMask = HostMask(lattice, 1, 1);
   c.displacement = HostField(lattice, 3);
@@ -347,7 +300,7 @@ TEST(Resample, ZeroDisplacementIsTheIdentity)
 TEST(Resample, LargeIndicesLoseNoDigits)
 {
   const Lattice lattice(4000, 3, 1);
-  Case          c;
+  SamplingCase          c;
   c.moving = MakeNoise(lattice, 1, 3, 0.0, 1.0);
   c.movingMask = HostMask(lattice, 1, 1);
   c.displacement = HostField(lattice, 3);
@@ -364,7 +317,7 @@ TEST(Resample, LargeIndicesLoseNoDigits)
 TEST(Resample, NotANumberAndHugeDisplacementsLandOutside)
 {
   const Lattice lattice(13, 17, 11);
-  Case          c;
+  SamplingCase          c;
   c.moving = MakeNoise(lattice, 1, 3, 1.0, 2.0);
   c.movingMask = HostMask(lattice, 1, 1);
   for (const float bad : { std::numeric_limits<float>::quiet_NaN(),
@@ -395,7 +348,7 @@ TEST(Resample, NotANumberAndHugeDisplacementsLandOutside)
 
 TEST(Resample, TwoRunsGiveTheSameBits)
 {
-  const Case c = MakeCase(Lattice(70, 35, 33), 61);
+  const SamplingCase c = MakeSamplingCase(Lattice(70, 35, 33), 61);
   for (const Interpolation interpolation : allInterpolations)
   {
     const Sampled first = Sample(c, c.Parameters(interpolation, Outside::Value), c.moving, true);
@@ -421,7 +374,7 @@ CompareWithItk(const Lattice & lattice, const Lattice & movingLattice, Interpola
   const Matrix34 physicalAffine =
     Concatenate(Concatenate(movingGeometry.ToPhysical(), indexAffine), Inverse(fixedGeometry.ToPhysical()));
 
-  Case c;
+  SamplingCase c;
   c.moving = MakeImage(movingLattice, 72, 0.0, 0.2);
   c.movingMask = HostMask(movingLattice, 1, 1);
   c.displacement = MakeDisplacement(lattice, 73, 3.0);
@@ -498,7 +451,7 @@ TEST(Resample, MatchesItkWarpImageFilter)
   using ImageType = Image<double, 3>;
   const Lattice lattice(37, 41, 29);
   const auto    geometry = MakeGeometry<3>(5);
-  Case          c;
+  SamplingCase          c;
   c.moving = MakeImage(lattice, 81, 0.0, 0.2);
   c.movingMask = HostMask(lattice, 1, 1);
   c.displacement = MakeDisplacement(lattice, 82, 4.0);

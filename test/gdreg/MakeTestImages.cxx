@@ -187,6 +187,8 @@ try
   offset.Fill(1.5);
   shift->Translate(offset);
   WriteTransform(shift.GetPointer(), "shift.tfm");
+  shift->SetIdentity();
+  WriteTransform(shift.GetPointer(), "identity.tfm");
   offset.Fill(1e5);
   shift->Translate(offset);
   WriteTransform(shift.GetPointer(), "far.tfm");

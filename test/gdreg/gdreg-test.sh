@@ -268,6 +268,12 @@ commands()
     check "$gdreg" apply --moving moving_labels3.nii.gz --reference fixed3.nii.gz --transform "${prefix}_Composite.h5" \
       --output "$work/out/$way.nii.gz" --interpolation $way --device "$device"
   done
+  # at grid points both keep every label
+  for way in nearest label; do
+    check "$gdreg" apply --moving moving_labels3.nii.gz --reference moving_labels3.nii.gz --transform identity.tfm \
+      --output "$work/out/$way.nii.gz" --interpolation $way --device "$device"
+    check "$tools/CheckOutputs" same moving_labels3.nii.gz "$work/out/$way.nii.gz" 0
+  done
   check "$gdreg" apply --moving fixed3.nii.gz --reference moving3.nii.gz --transform "${prefix}_Composite.h5" --invert \
     --output "$work/out/back.nii.gz" --device "$device"
   check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \

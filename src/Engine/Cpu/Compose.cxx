@@ -25,33 +25,28 @@ Compose(const Device &,
   RequireSamplingSize(outer.lattice);
   const bool clamp = parameters.outside == Outside::Clamp;
   const int  nx = domain.own.size[0];
-  ParallelFor(domain.own.size[2], [&](std::int64_t slice) {
-    const int     z = static_cast<int>(slice);
+  ParallelForRows(domain, [&](int y, int z, std::int64_t) {
     SamplingBlock block;
     float         values[SamplingBlock::Capacity];
-    for (int y = 0; y < domain.own.size[1]; ++y)
+    for (int x = 0; x < nx; x += SamplingBlock::Capacity)
     {
-      for (int x = 0; x < nx; x += SamplingBlock::Capacity)
+      const int          count = std::min(SamplingBlock::Capacity, nx - x);
+      const std::int64_t offset = domain.Offset(x, y, z);
+      const float *      u[3] = {};
+      for (int c = 0; inner && c < 3; ++c)
       {
-        const int          count = std::min(SamplingBlock::Capacity, nx - x);
-        const std::int64_t offset = domain.Offset(x, y, z);
-        const float *      u[3] = {};
-        for (int c = 0; inner && c < 3; ++c)
+        u[c] = inner.Component(c) + offset;
+      }
+      Locate(block, parameters.affine, nullptr, u, scale, outer.lattice.own.size, x, y, z, count);
+      for (int c = 0; c < 3; ++c)
+      {
+        SampleValues(block, outer.Component(c), clamp, 0.0f, values);
+        if (parameters.addInner && inner)
         {
-          u[c] = inner.Component(c) + offset;
+          AddScaledRow(u[c], scale, values, count);
         }
-        SetDisplacements(block, parameters.affine, nullptr, u, scale, x, y, z, count);
-        Locate(block, outer.lattice.own.size, x, y, z);
-        for (int c = 0; c < 3; ++c)
-        {
-          SampleValues(block, outer.Component(c), clamp, 0.0f, values);
-          if (parameters.addInner && inner)
-          {
-            AddScaledRow(u[c], scale, values, count);
-          }
-          // last, since the output may be the inner field
-          std::copy_n(values, count, output.Component(c) + offset);
-        }
+        // last, since the output may be the inner field
+        std::copy_n(values, count, output.Component(c) + offset);
       }
     }
   });

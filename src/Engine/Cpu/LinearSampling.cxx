@@ -3,9 +3,12 @@
 
 #include "../Math/Interpolation.h"
 #include "Parallel.h"
-#include "Rows.h"
 
 #include <limits>
+
+#if defined(__SSE2__)
+#  include <emmintrin.h>
+#endif
 
 namespace itk
 {
@@ -15,124 +18,207 @@ namespace cpu
 {
 namespace
 {
-ITK_ENGINE_ROW void
-SetAffineRow(const AffineMap & affine, float * d0, float * d1, float * d2, int x0, int y, int z, int count)
+/** What locating a row needs, by value: nothing that the row writes can change it. */
+struct RowGeometry
 {
+  AffineMap affine;
+  Matrix3   matrix;
+  float     scale;
+  int       size[3];
+  int       x0;
+  int       y;
+  int       z;
+};
+
+/** Positions of a row in one pass; displace(i, d) adds the field's part to the displacement d of voxel i. */
+template <typename TDisplace>
+ITK_ENGINE_HOST_DEVICE void
+LocateVoxels(const RowGeometry & row, const TDisplace & displace, SamplingBlock & block)
+{
+  const int count = block.count;
+  const int strideY = row.size[0];
+  const int strideZ = row.size[0] * row.size[1];
+#pragma GCC ivdep
   for (int i = 0; i < count; ++i)
   {
     float d[3];
-    affine.Displacement(x0 + i, y, z, d);
-    d0[i] = d[0];
-    d1[i] = d[1];
-    d2[i] = d[2];
+    row.affine.Displacement(row.x0 + i, row.y, row.z, d);
+    displace(i, d);
+    const AxisPosition px = LocateOnAxis(row.x0 + i, d[0]);
+    const AxisPosition py = LocateOnAxis(row.y, d[1]);
+    const AxisPosition pz = LocateOnAxis(row.z, d[2]);
+    const LinearAxis   x = ClampLinearAxis(px, row.size[0]);
+    const LinearAxis   y = ClampLinearAxis(py, row.size[1]);
+    const LinearAxis   z = ClampLinearAxis(pz, row.size[2]);
+    block.offset[i] = x.lower + y.lower * strideY + z.lower * strideZ;
+    block.step[0][i] = x.upper - x.lower;
+    block.step[1][i] = (y.upper - y.lower) * strideY;
+    block.step[2][i] = (z.upper - z.lower) * strideZ;
+    block.weight[0][i] = x.weight;
+    block.weight[1][i] = y.weight;
+    block.weight[2][i] = z.weight;
+    block.inside[i] = (IsInsideAxis(px, row.size[0]) ? 1 : 0) & (IsInsideAxis(py, row.size[1]) ? 1 : 0) &
+                      (IsInsideAxis(pz, row.size[2]) ? 1 : 0);
   }
 }
 
 ITK_ENGINE_ROW void
-AddMatrixRow(const Matrix3 & matrix, const float * u0, const float * u1, const float * u2, float * d0, float * d1, float * d2, int count)
+LocateAffine(const RowGeometry row, SamplingBlock & block)
 {
-  for (int i = 0; i < count; ++i)
-  {
-    const float u[3] = { u0[i], u1[i], u2[i] };
-    float       v[3];
-    matrix.Multiply(u, v);
-    d0[i] += v[0];
-    d1[i] += v[1];
-    d2[i] += v[2];
-  }
-}
-
-/** One axis of the positions: adds the cell's part of the offset, keeps step and weight, narrows `inside`. */
-ITK_ENGINE_ROW void
-LocateAxis(const float * displacement,
-           int           first,
-           int           increment,
-           int           size,
-           int           stride,
-           int *         offset,
-           int *         step,
-           float *       weight,
-           int *         inside,
-           int           count)
-{
-  for (int i = 0; i < count; ++i)
-  {
-    const AxisPosition p = LocateOnAxis(first + increment * i, displacement[i]);
-    const LinearAxis   axis = ClampLinearAxis(p, size);
-    offset[i] += axis.lower * stride;
-    step[i] = (axis.upper - axis.lower) * stride;
-    weight[i] = axis.weight;
-    inside[i] &= IsInsideAxis(p, size) ? 1 : 0;
-  }
+  LocateVoxels(row, [](int, float(&)[3]) {}, block);
 }
 
 ITK_ENGINE_ROW void
-GatherValues(const float * volume,
-             const int *   offset,
-             const int *   stepX,
-             const int *   stepY,
-             const int *   stepZ,
-             const float * weightX,
-             const float * weightY,
-             const float * weightZ,
-             float *       values,
-             int           count)
+LocateScaled(const RowGeometry row, const float * u0, const float * u1, const float * u2, SamplingBlock & block)
 {
-#pragma GCC ivdep
-  for (int i = 0; i < count; ++i)
+  LocateVoxels(
+    row,
+    [=](int i, float (&d)[3]) {
+      d[0] += row.scale * u0[i];
+      d[1] += row.scale * u1[i];
+      d[2] += row.scale * u2[i];
+    },
+    block);
+}
+
+ITK_ENGINE_ROW void
+LocateMapped(const RowGeometry row, const float * u0, const float * u1, const float * u2, SamplingBlock & block)
+{
+  LocateVoxels(
+    row,
+    [=](int i, float (&d)[3]) {
+      const float u[3] = { u0[i], u1[i], u2[i] };
+      float       v[3];
+      row.matrix.Multiply(u, v);
+      d[0] += v[0];
+      d[1] += v[1];
+      d[2] += v[2];
+    },
+    block);
+}
+
+/** The eight corners of one voxel. */
+ITK_ENGINE_HOST_DEVICE void
+GatherCorners(const float * volume, const SamplingBlock & block, int i, float (&v)[8])
+{
+  const float * rows[4];
+  rows[0] = volume + block.offset[i];
+  rows[1] = rows[0] + block.step[1][i];
+  rows[2] = rows[0] + block.step[2][i];
+  rows[3] = rows[1] + block.step[2][i];
+  for (int k = 0; k < 4; ++k)
   {
-    const int   o = offset[i];
-    const int   sx = stepX[i];
-    const int   sy = stepY[i];
-    const int   sz = stepZ[i];
-    const float low = Mix(Mix(volume[o], volume[o + sx], weightX[i]),
-                          Mix(volume[o + sy], volume[o + sy + sx], weightX[i]),
-                          weightY[i]);
-    const float high = Mix(Mix(volume[o + sz], volume[o + sz + sx], weightX[i]),
-                           Mix(volume[o + sz + sy], volume[o + sz + sy + sx], weightX[i]),
-                           weightY[i]);
-    values[i] = Mix(low, high, weightZ[i]);
+    v[2 * k] = rows[k][0];
+    v[2 * k + 1] = rows[k][block.step[0][i]];
+  }
+}
+
+#if defined(__SSE2__)
+// Gather instructions fetch one number at a time. The two neighbours along x lie side by side, so a load of 64 bits
+// brings both; four voxels' pairs are then sorted into registers of lower and of upper neighbours.
+constexpr int lanes = 4;
+using FloatLanes = __m128;
+
+struct __attribute__((packed, may_alias)) Pair
+{
+  double bits;
+};
+
+ITK_ENGINE_HOST_DEVICE __m128
+LoadPairs(const float * first, const float * second)
+{
+  const __m128d pairs = { reinterpret_cast<const Pair *>(first)->bits, reinterpret_cast<const Pair *>(second)->bits };
+  return _mm_castpd_ps(pairs);
+}
+
+/** True unless one of the voxels is clamped along x and has no second neighbour. */
+ITK_ENGINE_HOST_DEVICE bool
+HavePairs(const SamplingBlock & block, int i)
+{
+  const __m128i steps = _mm_loadu_si128(reinterpret_cast<const __m128i *>(block.step[0] + i));
+  return _mm_movemask_epi8(_mm_cmpeq_epi32(steps, _mm_set1_epi32(1))) == 0xffff;
+}
+
+ITK_ENGINE_HOST_DEVICE void
+GatherCorners(const float * volume, const SamplingBlock & block, int i, FloatLanes (&v)[8])
+{
+  for (int k = 0; k < 4; ++k)
+  {
+    const float * rows[lanes];
+    for (int j = 0; j < lanes; ++j)
+    {
+      rows[j] = volume + block.offset[i + j] + ((k & 1) != 0 ? block.step[1][i + j] : 0) +
+                ((k & 2) != 0 ? block.step[2][i + j] : 0);
+    }
+    const __m128 low = LoadPairs(rows[0], rows[1]);
+    const __m128 high = LoadPairs(rows[2], rows[3]);
+    v[2 * k] = _mm_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0));
+    v[2 * k + 1] = _mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1));
+  }
+}
+#endif
+
+ITK_ENGINE_ROW void
+GatherValues(const float * volume, const SamplingBlock & block, float * values)
+{
+  int i = 0;
+  while (i < block.count)
+  {
+#if defined(__SSE2__)
+    if (i + lanes <= block.count && HavePairs(block, i))
+    {
+      FloatLanes corners[8];
+      GatherCorners(volume, block, i, corners);
+      _mm_storeu_ps(values + i,
+                    LinearValue(corners,
+                                _mm_loadu_ps(block.weight[0] + i),
+                                _mm_loadu_ps(block.weight[1] + i),
+                                _mm_loadu_ps(block.weight[2] + i)));
+      i += lanes;
+      continue;
+    }
+#endif
+    float corners[8];
+    GatherCorners(volume, block, i, corners);
+    values[i] = LinearValue(corners, block.weight[0][i], block.weight[1][i], block.weight[2][i]);
+    ++i;
   }
 }
 
 ITK_ENGINE_ROW void
-GatherGradients(const float * volume,
-                const int *   offset,
-                const int *   stepX,
-                const int *   stepY,
-                const int *   stepZ,
-                const float * weightX,
-                const float * weightY,
-                const float * weightZ,
-                float *       gradientX,
-                float *       gradientY,
-                float *       gradientZ,
-                int           count)
+GatherGradients(const float * volume, const SamplingBlock & block, float * const (&to)[3])
 {
-#pragma GCC ivdep
-  for (int i = 0; i < count; ++i)
+  int i = 0;
+  while (i < block.count)
   {
-    const int     o = offset[i];
-    const int     sx = stepX[i];
-    const int     sy = stepY[i];
-    const int     sz = stepZ[i];
-    LinearCorners c;
-    c.v[0] = volume[o];
-    c.v[1] = volume[o + sx];
-    c.v[2] = volume[o + sy];
-    c.v[3] = volume[o + sy + sx];
-    c.v[4] = volume[o + sz];
-    c.v[5] = volume[o + sz + sx];
-    c.v[6] = volume[o + sz + sy];
-    c.v[7] = volume[o + sz + sy + sx];
-    const LinearAxis x{ 0, 0, weightX[i] };
-    const LinearAxis y{ 0, 0, weightY[i] };
-    const LinearAxis z{ 0, 0, weightZ[i] };
-    float            gradient[3];
-    LinearGradient(c, x, y, z, gradient);
-    gradientX[i] = gradient[0];
-    gradientY[i] = gradient[1];
-    gradientZ[i] = gradient[2];
+#if defined(__SSE2__)
+    if (i + lanes <= block.count && HavePairs(block, i))
+    {
+      FloatLanes corners[8];
+      FloatLanes gradient[3];
+      GatherCorners(volume, block, i, corners);
+      LinearGradient(corners,
+                     _mm_loadu_ps(block.weight[0] + i),
+                     _mm_loadu_ps(block.weight[1] + i),
+                     _mm_loadu_ps(block.weight[2] + i),
+                     gradient);
+      for (int c = 0; c < 3; ++c)
+      {
+        _mm_storeu_ps(to[c] + i, gradient[c]);
+      }
+      i += lanes;
+      continue;
+    }
+#endif
+    float corners[8];
+    float gradient[3];
+    GatherCorners(volume, block, i, corners);
+    LinearGradient(corners, block.weight[0][i], block.weight[1][i], block.weight[2][i], gradient);
+    for (int c = 0; c < 3; ++c)
+    {
+      to[c][i] = gradient[c];
+    }
+    ++i;
   }
 }
 
@@ -157,64 +243,37 @@ RequireSamplingSize(const Lattice & lattice)
 }
 
 void
-SetDisplacements(SamplingBlock &       block,
-                 const AffineMap &     affine,
-                 const Matrix3 *       matrix,
-                 const float * const (&u)[3],
-                 float                 scale,
-                 int                   x0,
-                 int                   y,
-                 int                   z,
-                 int                   count)
+Locate(SamplingBlock &     block,
+       const AffineMap &   affine,
+       const Matrix3 *     matrix,
+       const float * const (&u)[3],
+       float       scale,
+       const int (&size)[3],
+       int x0,
+       int y,
+       int z,
+       int count)
 {
   block.count = count;
-  SetAffineRow(affine, block.displacement[0], block.displacement[1], block.displacement[2], x0, y, z, count);
-  if (u[0] && matrix)
+  const RowGeometry row{ affine, matrix ? *matrix : Matrix3(), scale, { size[0], size[1], size[2] }, x0, y, z };
+  if (!u[0])
   {
-    AddMatrixRow(
-      *matrix, u[0], u[1], u[2], block.displacement[0], block.displacement[1], block.displacement[2], count);
+    LocateAffine(row, block);
   }
-  for (int c = 0; u[0] && !matrix && c < 3; ++c)
+  else if (matrix)
   {
-    AddScaledRow(u[c], scale, block.displacement[c], count);
+    LocateMapped(row, u[0], u[1], u[2], block);
   }
-}
-
-void
-Locate(SamplingBlock & block, const int (&size)[3], int x0, int y, int z)
-{
-  const int strides[3] = { 1, size[0], size[0] * size[1] };
-  const int first[3] = { x0, y, z };
-  std::fill_n(block.offset, block.count, 0);
-  std::fill_n(block.inside, block.count, 1);
-  for (int d = 0; d < 3; ++d)
+  else
   {
-    LocateAxis(block.displacement[d],
-               first[d],
-               d == 0 ? 1 : 0,
-               size[d],
-               strides[d],
-               block.offset,
-               block.step[d],
-               block.weight[d],
-               block.inside,
-               block.count);
+    LocateScaled(row, u[0], u[1], u[2], block);
   }
 }
 
 void
 SampleValues(const SamplingBlock & block, const float * volume, bool clamp, float outsideValue, float * values)
 {
-  GatherValues(volume,
-               block.offset,
-               block.step[0],
-               block.step[1],
-               block.step[2],
-               block.weight[0],
-               block.weight[1],
-               block.weight[2],
-               values,
-               block.count);
+  GatherValues(volume, block, values);
   if (!clamp)
   {
     ReplaceOutside(block.inside, outsideValue, values, block.count);
@@ -224,18 +283,7 @@ SampleValues(const SamplingBlock & block, const float * volume, bool clamp, floa
 void
 SampleGradients(const SamplingBlock & block, const float * volume, bool clamp, float * const (&gradient)[3])
 {
-  GatherGradients(volume,
-                  block.offset,
-                  block.step[0],
-                  block.step[1],
-                  block.step[2],
-                  block.weight[0],
-                  block.weight[1],
-                  block.weight[2],
-                  gradient[0],
-                  gradient[1],
-                  gradient[2],
-                  block.count);
+  GatherGradients(volume, block, gradient);
   for (int c = 0; !clamp && c < 3; ++c)
   {
     ReplaceOutside(block.inside, 0.0f, gradient[c], block.count);

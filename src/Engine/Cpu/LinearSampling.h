@@ -17,7 +17,6 @@ struct SamplingBlock
 {
   static constexpr int Capacity = 256;
   int                  count;
-  float                displacement[3][Capacity]; ///< of the sampled position from the voxel's own index
   int                  offset[Capacity];          ///< of the cell's lowest corner
   int                  step[3][Capacity];         ///< to its neighbour along each axis; 0 where clamped
   float                weight[3][Capacity];
@@ -28,21 +27,19 @@ struct SamplingBlock
 void
 RequireSamplingSize(const Lattice & lattice);
 
-/** displacement = affine displacement + matrix u (`matrix` null: u itself; u null: none) of voxels x0 .. x0+count of row y, z. */
+/** Fills the block for voxels x0 .. x0 + count of row y, z, whose positions in a volume of this size are A x + B u
+ * (`matrix`), A x + scale u (`matrix` null) or A x (u null). */
 void
-SetDisplacements(SamplingBlock &       block,
-                 const AffineMap &     affine,
-                 const Matrix3 *       matrix,
-                 const float * const (&u)[3],
-                 float                 scale,
-                 int                   x0,
-                 int                   y,
-                 int                   z,
-                 int                   count);
-
-/** Fills the rest of the block from its displacements, for sampling a volume of this size. */
-void
-Locate(SamplingBlock & block, const int (&size)[3], int x0, int y, int z);
+Locate(SamplingBlock &     block,
+       const AffineMap &   affine,
+       const Matrix3 *     matrix,
+       const float * const (&u)[3],
+       float       scale,
+       const int (&size)[3],
+       int x0,
+       int y,
+       int z,
+       int count);
 
 /** Trilinear values; outsideValue where not inside, unless `clamp`. */
 void

@@ -6,6 +6,7 @@
 #include "../Operators/MetricInputs.h"
 #include "LinearSampling.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -23,6 +24,9 @@ struct Row
   int             z;
   const float *   displacement[3]; ///< null: none
   int             size[3];         ///< of the moving image
+  int             components;
+  std::int64_t    movingVoxels; ///< from one component to the next
+  std::int64_t    outputVoxels;
   const float *   moving;
   float *         output;      ///< null: none
   float *         gradient[3]; ///< null: none
@@ -71,11 +75,21 @@ LinearRow(const ResampleParameters & parameters, const Row & row)
       u[c] = row.displacement[c] ? row.displacement[c] + x : nullptr;
       gradient[c] = row.gradient[c] ? row.gradient[c] + x : nullptr;
     }
-    SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, row.y, row.z, count);
-    Locate(block, row.size, x, row.y, row.z);
-    if (row.output)
+    Locate(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, row.size, x, row.y, row.z, count);
+    for (int c = 0; row.output && c < row.components; ++c)
     {
-      SampleValues(block, row.moving, clamp, parameters.outsideValue, row.output + x);
+      const float * const from = row.moving + c * row.movingVoxels;
+      float * const       to = row.output + c * row.outputVoxels + x;
+      if (parameters.accumulate)
+      {
+        float values[SamplingBlock::Capacity];
+        SampleValues(block, from, clamp, parameters.outsideValue, values);
+        AddScaledRow(values, 1.0f, to, count);
+      }
+      else
+      {
+        SampleValues(block, from, clamp, parameters.outsideValue, to);
+      }
     }
     if (gradient[0])
     {
@@ -98,8 +112,9 @@ NearestRow(const ResampleParameters & parameters, const Row & row)
       i[d] = ClampIndex(p[d].cell + (p[d].fraction >= 0.5f ? 1 : 0), row.size[d]);
     }
     const bool use = clamp | IsInside(p, row.size);
-    row.output[x] = use ? row.moving[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]]
-                        : parameters.outsideValue;
+    const float value = use ? row.moving[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]]
+                            : parameters.outsideValue;
+    row.output[x] = parameters.accumulate ? row.output[x] + value : value;
   }
 }
 
@@ -169,7 +184,7 @@ BSplineRow(const ResampleParameters & parameters, const Row & row)
     }
     if (row.output)
     {
-      row.output[x] = value;
+      row.output[x] = parameters.accumulate ? row.output[x] + value : value;
     }
     for (int c = 0; row.gradient[0] && c < 3; ++c)
     {
@@ -221,49 +236,49 @@ Resample(const Device &,
   RequireSamplingSize(moving.lattice);
   const Lattice & domain = output ? output.lattice : (gradient ? gradient.lattice : inside.lattice);
   const int       nx = domain.own.size[0];
-  const int       ny = domain.own.size[1];
-  ParallelFor(domain.own.size[2], [&](std::int64_t z) {
-    for (int y = 0; y < ny; ++y)
+  const auto      interpolation = parameters.interpolation;
+  ParallelForRows(domain, [&](int y, int z, std::int64_t) {
+    const std::int64_t offset = domain.Offset(0, y, z);
+    Row                row{};
+    row.count = nx;
+    row.y = y;
+    row.z = z;
+    for (int c = 0; c < 3; ++c)
     {
-      const std::int64_t offset = domain.Offset(0, y, static_cast<int>(z));
-      Row                row{};
-      row.count = nx;
-      row.y = y;
-      row.z = static_cast<int>(z);
-      for (int c = 0; c < 3; ++c)
+      row.displacement[c] = displacement ? displacement.Component(c) + offset : nullptr;
+      row.gradient[c] = gradient ? gradient.Component(c) + offset : nullptr;
+      row.size[c] = moving.lattice.own.size[c];
+    }
+    row.components = moving.components;
+    row.movingVoxels = moving.lattice.NumberOfVoxels();
+    row.outputVoxels = domain.NumberOfVoxels();
+    row.moving = moving.data;
+    row.output = output ? output.data + offset : nullptr;
+    if (interpolation == Interpolation::Linear && (row.output || row.gradient[0]))
+    {
+      LinearRow(parameters, row);
+    }
+    for (int c = 0; interpolation != Interpolation::Linear && c < moving.components; ++c)
+    {
+      row.moving = moving.Component(c);
+      row.output = output ? output.Component(c) + offset : nullptr;
+      if (interpolation == Interpolation::CubicBSpline)
       {
-        row.displacement[c] = displacement ? displacement.Component(c) + offset : nullptr;
-        row.gradient[c] = gradient ? gradient.Component(c) + offset : nullptr;
-        row.size[c] = moving.lattice.own.size[c];
+        BSplineRow(parameters, row);
       }
-      for (int c = 0; c < moving.components; ++c)
+      else if (row.output)
       {
-        row.moving = moving.Component(c);
-        row.output = output ? output.Component(c) + offset : nullptr;
-        if (parameters.interpolation == Interpolation::CubicBSpline)
-        {
-          BSplineRow(parameters, row);
-          continue;
-        }
-        if (parameters.interpolation == Interpolation::Linear)
-        {
-          LinearRow(parameters, row);
-          continue;
-        }
-        if (row.output)
-        {
-          NearestRow(parameters, row);
-        }
-        for (int g = 0; gradient && g < 3; ++g)
-        {
-          std::fill_n(row.gradient[g], nx, 0.0f);
-        }
+        NearestRow(parameters, row);
       }
-      if (inside)
-      {
-        row.inside = inside.data + offset;
-        movingMask ? MaskRow(parameters, row, movingMask.data) : InsideRow(parameters, row);
-      }
+    }
+    for (int c = 0; interpolation == Interpolation::Nearest && gradient && c < 3; ++c)
+    {
+      std::fill_n(row.gradient[c], nx, 0.0f);
+    }
+    if (inside)
+    {
+      row.inside = inside.data + offset;
+      movingMask ? MaskRow(parameters, row, movingMask.data) : InsideRow(parameters, row);
     }
   });
 }

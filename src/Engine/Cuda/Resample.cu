@@ -25,7 +25,14 @@ struct ResampleArguments
   const unsigned char * movingMask;
   unsigned char *       inside; ///< null: not wanted
   bool                  clamp;
+  bool                  accumulate;
   float                 outsideValue;
+
+  __device__ __forceinline__ void
+  Store(std::int64_t at, float value) const
+  {
+    output[at] = accumulate ? output[at] + value : value;
+  }
 };
 
 /** The four coefficients of one axis: indices, weights and the weights' derivatives. */
@@ -140,8 +147,8 @@ __launch_bounds__(VoxelThreads)
       const std::int64_t nearest = NearestOffset(p, size);
       for (int c = 0; arguments.output && c < arguments.components; ++c)
       {
-        arguments.output[offset + c * voxels] =
-          use ? arguments.moving[nearest + c * arguments.movingVoxels] : arguments.outsideValue;
+        arguments.Store(offset + c * voxels,
+                        use ? arguments.moving[nearest + c * arguments.movingVoxels] : arguments.outsideValue);
       }
     }
     else if (interpolation == Interpolation::Linear)
@@ -164,7 +171,7 @@ __launch_bounds__(VoxelThreads)
         }
         if (arguments.output)
         {
-          arguments.output[offset + c * voxels] = value;
+          arguments.Store(offset + c * voxels, value);
         }
       }
     }
@@ -182,7 +189,7 @@ __launch_bounds__(VoxelThreads)
         }
         if (arguments.output)
         {
-          arguments.output[offset + c * voxels] = value;
+          arguments.Store(offset + c * voxels, value);
         }
       }
     }
@@ -244,6 +251,7 @@ Resample(const Device &             device,
   arguments.movingMask = movingMask.data;
   arguments.inside = inside.data;
   arguments.clamp = parameters.outside == Outside::Clamp;
+  arguments.accumulate = parameters.accumulate;
   arguments.outsideValue = parameters.outsideValue;
   auto kernel = ResampleKernel<Interpolation::Linear>;
   if (parameters.interpolation != Interpolation::Linear)

@@ -30,17 +30,16 @@ LocateOnAxis(int index, float d)
   AxisPosition position;
   position.cell = index + static_cast<int>(whole);
   // also turns the NaN and infinity of a displacement that is neither into a number
-  position.fraction = fraction >= 0.0f && fraction <= 1.0f ? fraction : 0.0f;
+  position.fraction = (fraction >= 0.0f) & (fraction <= 1.0f) ? fraction : 0.0f;
   return position;
 }
 
-/** ITK's IsInsideBuffer: -0.5 <= position < size - 0.5. */
+/** ITK's IsInsideBuffer: -0.5 <= position < size - 0.5, that is, the nearest grid point (ties upwards) exists. */
 ITK_ENGINE_HOST_DEVICE bool
 IsInsideAxis(const AxisPosition & p, int size)
 {
-  const bool aboveLow = p.cell >= 0 || (p.cell == -1 && p.fraction >= 0.5f);
-  const bool belowHigh = p.cell < size - 1 || (p.cell == size - 1 && p.fraction < 0.5f);
-  return aboveLow && belowHigh;
+  const int nearest = p.cell + (p.fraction >= 0.5f ? 1 : 0);
+  return static_cast<unsigned int>(nearest) < static_cast<unsigned int>(size);
 }
 
 /** The two neighbours and the weight of the upper one, both clamped to the axis: outside they coincide, so the value is
@@ -65,10 +64,33 @@ ClampLinearAxis(const AxisPosition & p, int size)
   return LinearAxis{ ClampIndex(p.cell, size), ClampIndex(p.cell + 1, size), p.fraction };
 }
 
-ITK_ENGINE_HOST_DEVICE float
-Mix(float a, float b, float weight)
+// The formulas of trilinear sampling are templates: T is float, or a SIMD register of floats for as many voxels.
+
+template <typename T>
+ITK_ENGINE_HOST_DEVICE T
+Mix(T a, T b, T weight)
 {
   return a + weight * (b - a);
+}
+
+/** The value between eight corners (index: x + 2 y + 4 z) with the weights of the upper ones. */
+template <typename T>
+ITK_ENGINE_HOST_DEVICE T
+LinearValue(const T (&v)[8], T x, T y, T z)
+{
+  const T low = Mix(Mix(v[0], v[1], x), Mix(v[2], v[3], x), y);
+  const T high = Mix(Mix(v[4], v[5], x), Mix(v[6], v[7], x), y);
+  return Mix(low, high, z);
+}
+
+/** Exact derivative of LinearValue with respect to the position, in 1/voxel. */
+template <typename T>
+ITK_ENGINE_HOST_DEVICE void
+LinearGradient(const T (&v)[8], T x, T y, T z, T (&gradient)[3])
+{
+  gradient[0] = Mix(Mix(v[1] - v[0], v[3] - v[2], y), Mix(v[5] - v[4], v[7] - v[6], y), z);
+  gradient[1] = Mix(Mix(v[2] - v[0], v[3] - v[1], x), Mix(v[6] - v[4], v[7] - v[5], x), z);
+  gradient[2] = Mix(Mix(v[4] - v[0], v[5] - v[1], x), Mix(v[6] - v[2], v[7] - v[3], x), y);
 }
 
 /** The eight corners of a trilinear sample. */
@@ -99,12 +121,9 @@ LoadCorners(const float * data, int nx, int ny, const LinearAxis & x, const Line
 ITK_ENGINE_HOST_DEVICE float
 LinearValue(const LinearCorners & c, const LinearAxis & x, const LinearAxis & y, const LinearAxis & z)
 {
-  const float low = Mix(Mix(c.v[0], c.v[1], x.weight), Mix(c.v[2], c.v[3], x.weight), y.weight);
-  const float high = Mix(Mix(c.v[4], c.v[5], x.weight), Mix(c.v[6], c.v[7], x.weight), y.weight);
-  return Mix(low, high, z.weight);
+  return LinearValue(c.v, x.weight, y.weight, z.weight);
 }
 
-/** Exact derivative of LinearValue with respect to the position, in 1/voxel. */
 ITK_ENGINE_HOST_DEVICE void
 LinearGradient(const LinearCorners & c,
                const LinearAxis &    x,
@@ -112,15 +131,7 @@ LinearGradient(const LinearCorners & c,
                const LinearAxis &    z,
                float (&gradient)[3])
 {
-  gradient[0] = Mix(Mix(c.v[1] - c.v[0], c.v[3] - c.v[2], y.weight),
-                              Mix(c.v[5] - c.v[4], c.v[7] - c.v[6], y.weight),
-                              z.weight);
-  gradient[1] = Mix(Mix(c.v[2] - c.v[0], c.v[3] - c.v[1], x.weight),
-                              Mix(c.v[6] - c.v[4], c.v[7] - c.v[5], x.weight),
-                              z.weight);
-  gradient[2] = Mix(Mix(c.v[4] - c.v[0], c.v[5] - c.v[1], x.weight),
-                              Mix(c.v[6] - c.v[2], c.v[7] - c.v[3], x.weight),
-                              y.weight);
+  LinearGradient(c.v, x.weight, y.weight, z.weight, gradient);
 }
 
 /** Weights of the cubic B-spline's four coefficients at cell-1 .. cell+2, and their derivatives. */

@@ -39,9 +39,9 @@ WarpIntoWorkspace(const Device & device, const MetricInputs & inputs, const Fiel
   {
     RequireField(gradient, lattice, 3, "gradient");
   }
-  if (inputs.sampling.interpolation != Interpolation::Linear)
+  if (inputs.sampling.interpolation != Interpolation::Linear || inputs.sampling.accumulate)
   {
-    ThrowError("a metric samples the moving image by linear interpolation only");
+    ThrowError("a metric samples the moving image by linear interpolation only, and does not accumulate");
   }
   Warped warped;
   warped.image = Field(workspace, lattice);

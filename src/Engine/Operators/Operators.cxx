@@ -11,6 +11,7 @@
 #include "Pyramid.h"
 #include "Reductions.h"
 #include "Resample.h"
+#include "ResampleLabels.h"
 
 namespace itk
 {
@@ -58,6 +59,36 @@ Resample(const Device &             device,
   }
   ITK_ENGINE_DISPATCH(device,
                       Resample(device, parameters, moving, displacement, output, gradient, movingMask, inside));
+}
+
+void
+ResampleLabels(const Device &             device,
+               const ResampleParameters & parameters,
+               const ConstLabels &        moving,
+               const ConstField &         displacement,
+               std::int32_t               outsideLabel,
+               const Labels &             output,
+               const Field &              weight)
+{
+  RequireField(moving, moving.lattice, 1, "moving labels");
+  RequireField(output, output.lattice, 1, "output");
+  if (displacement)
+  {
+    RequireField(displacement, output.lattice, 3, "displacement");
+  }
+  if (weight)
+  {
+    RequireField(weight, output.lattice, 1, "weight");
+  }
+  if (output.data == moving.data)
+  {
+    ThrowError("ResampleLabels: the output must not be the moving labels");
+  }
+  if (parameters.accumulate)
+  {
+    ThrowError("ResampleLabels: accumulate is set: labels have no sum");
+  }
+  ITK_ENGINE_DISPATCH(device, ResampleLabels(device, parameters, moving, displacement, outsideLabel, output, weight));
 }
 
 void

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks the arguments of the adjoint operators of sampling, and writes the composite ones on the others.
+#include "ExponentialGradient.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+namespace engine
+{
+namespace
+{
+void
+RequireLinear(const ResampleParameters & parameters, const char * name)
+{
+  if (parameters.interpolation != Interpolation::Linear)
+  {
+    ThrowError(name, ": interpolation ", static_cast<int>(parameters.interpolation), " where Linear (",
+               static_cast<int>(Interpolation::Linear), ") is needed");
+  }
+}
+
+void
+RequireWorkspace(const float * workspace, std::int64_t needed, const char * name)
+{
+  if (!workspace && needed > 0)
+  {
+    ThrowError(name, ": the workspace is missing, ", needed, " floats are needed");
+  }
+}
+
+std::int64_t
+VectorFloats(const Lattice & lattice)
+{
+  return (3 * lattice.NumberOfVoxels() + 63) / 64 * 64;
+}
+} // namespace
+
+void
+Splat(const Device &             device,
+      const ResampleParameters & parameters,
+      const ConstField &         value,
+      const ConstField &         displacement,
+      const Field &              output,
+      float *                    workspace)
+{
+  RequireLinear(parameters, "Splat");
+  RequireField(value, value.lattice, value.components, "value");
+  RequireField(output, output.lattice, value.components, "output");
+  if (displacement)
+  {
+    RequireField(displacement, value.lattice, 3, "displacement");
+  }
+  if (output.data == value.data || output.data == displacement.data)
+  {
+    ThrowError("Splat: the output must be neither the value nor the displacement");
+  }
+  RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
+  ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, output, workspace));
+}
+
+std::int64_t
+SplatWorkspace(const Device & device, const Lattice & outputLattice)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  return ITK_ENGINE_DISPATCH(device, SplatWorkspace(outputLattice));
+}
+
+namespace
+{
+/** All gradients of sampling. Splat first: the one-pass part may overwrite the slope. */
+void
+SampleBackwards(const Device &             device,
+                const ResampleParameters & parameters,
+                const ConstField &         moving,
+                const ConstField &         displacement,
+                const ConstField &         slope,
+                float                      direct,
+                const ResampleGradients &  gradients,
+                float *                    workspace)
+{
+  if (gradients.moving)
+  {
+    Splat(device, parameters, slope, displacement, gradients.moving, workspace);
+  }
+  if (gradients.displacement || gradients.affine || gradients.matrix)
+  {
+    ITK_ENGINE_DISPATCH(
+      device, PositionGradient(device, parameters, moving, displacement, slope, direct, gradients));
+  }
+}
+} // namespace
+
+void
+ResampleGradient(const Device &             device,
+                 const ResampleParameters & parameters,
+                 const ConstField &         moving,
+                 const ConstField &         displacement,
+                 const ConstField &         slope,
+                 const ResampleGradients &  gradients,
+                 float *                    workspace)
+{
+  RequireLinear(parameters, "ResampleGradient");
+  RequireField(moving, moving.lattice, moving.components, "moving image");
+  RequireField(slope, slope.lattice, moving.components, "slope");
+  if (displacement)
+  {
+    RequireField(displacement, slope.lattice, 3, "displacement");
+  }
+  if (gradients.displacement)
+  {
+    RequireField(gradients.displacement, slope.lattice, 3, "gradient to the displacement");
+    if (gradients.displacement.data == moving.data || gradients.displacement.data == displacement.data)
+    {
+      ThrowError("ResampleGradient: the gradient to the displacement must be neither the moving image nor the "
+                 "displacement");
+    }
+  }
+  if (gradients.moving)
+  {
+    RequireField(gradients.moving, moving.lattice, moving.components, "gradient to the moving image");
+    if (gradients.moving.data == moving.data)
+    {
+      ThrowError("ResampleGradient: the gradient to the moving image must not be the moving image");
+    }
+  }
+  if (!gradients.displacement && !gradients.moving && !gradients.affine && !gradients.matrix)
+  {
+    ThrowError("ResampleGradient: nothing to compute: all gradients are absent");
+  }
+  SampleBackwards(device, parameters, moving, displacement, slope, 0.0f, gradients, workspace);
+}
+
+std::int64_t
+ResampleGradientWorkspace(const Device & device, const Lattice & movingLattice, const ResampleGradients & gradients)
+{
+  return gradients.moving ? SplatWorkspace(device, movingLattice) : 0;
+}
+
+void
+ComposeGradient(const Device &            device,
+                const ComposeParameters & parameters,
+                const ConstField &        outer,
+                const ConstField &        inner,
+                const ConstField &        slope,
+                const ComposeGradients &  gradients,
+                bool                      accumulate,
+                float *                   workspace)
+{
+  RequireField(outer, outer.lattice, 3, "outer displacement");
+  RequireField(slope, slope.lattice, 3, "slope");
+  if (inner)
+  {
+    RequireField(inner, slope.lattice, 3, "inner displacement");
+  }
+  if (gradients.outer)
+  {
+    RequireField(gradients.outer, outer.lattice, 3, "gradient to the outer displacement");
+    if (gradients.outer.data == outer.data)
+    {
+      ThrowError("ComposeGradient: the gradient to the outer displacement must not be the outer displacement");
+    }
+  }
+  if (gradients.inner)
+  {
+    RequireField(gradients.inner, slope.lattice, 3, "gradient to the inner displacement");
+    if (gradients.inner.data == outer.data || gradients.inner.data == inner.data)
+    {
+      ThrowError("ComposeGradient: the gradient to the inner displacement must be neither of the displacements");
+    }
+  }
+  if (parameters.innerMaximum)
+  {
+    ThrowError("ComposeGradient: innerMaximum is set: the scale of the inner displacement must be a constant");
+  }
+  if (!gradients.outer && !gradients.inner && !gradients.affine)
+  {
+    ThrowError("ComposeGradient: nothing to compute: all gradients are absent");
+  }
+  ResampleParameters sampling;
+  sampling.affine = parameters.affine;
+  sampling.outside = parameters.outside;
+  sampling.accumulate = accumulate;
+  for (int d = 0; d < 3; ++d)
+  {
+    sampling.displacementMatrix.m[d][d] = parameters.innerScale;
+  }
+  ResampleGradients backwards;
+  backwards.moving = gradients.outer;
+  backwards.displacement = gradients.inner;
+  backwards.affine = gradients.affine;
+  const float direct = parameters.addInner ? parameters.innerScale : 0.0f;
+  SampleBackwards(device, sampling, outer, inner, slope, direct, backwards, workspace);
+}
+
+std::int64_t
+ComposeGradientWorkspace(const Device & device, const Lattice & outerLattice, const ComposeGradients & gradients)
+{
+  return gradients.outer ? SplatWorkspace(device, outerLattice) : 0;
+}
+
+void
+ExponentialGradient(const Device &                device,
+                    const ExponentialParameters & parameters,
+                    const ConstField &            velocity,
+                    const ConstField &            slope,
+                    const Field &                 gradient,
+                    float *                       workspace)
+{
+  const int       squarings = parameters.squarings;
+  const Lattice & lattice = gradient.lattice;
+  RequireField(gradient, lattice, 3, "gradient");
+  RequireField(velocity, lattice, 3, "velocity");
+  RequireField(slope, lattice, 3, "slope");
+  if (squarings < 0)
+  {
+    ThrowError("ExponentialGradient: ", squarings, " squarings: the number that Exponential returned is needed");
+  }
+  if (gradient.data == slope.data || gradient.data == velocity.data)
+  {
+    ThrowError("ExponentialGradient: the gradient must be neither the slope nor the velocity");
+  }
+  RequireWorkspace(workspace, ExponentialGradientWorkspace(device, lattice, squarings), "ExponentialGradient");
+  const float scale = std::ldexp(parameters.scale, -squarings);
+  if (squarings == 0)
+  {
+    LinearCombination(device, scale, slope, 0.0f, ConstField(), gradient);
+    return;
+  }
+  const auto step = [&](int i) { return Field(workspace + i * VectorFloats(lattice), lattice, 3); };
+  LinearCombination(device, scale, velocity, 0.0f, ConstField(), step(0));
+  for (int i = 0; i + 1 < squarings; ++i)
+  {
+    Compose(device, ComposeParameters(), step(i), step(i), step(i + 1));
+  }
+  ConstField from = slope;
+  for (int i = squarings - 1; i >= 0; --i)
+  {
+    // The gradients alternate between `gradient` and the step that is no longer needed.
+    const Field      to = (squarings - i) % 2 == 1 ? gradient : step(i + 1);
+    ComposeGradients gradients;
+    gradients.inner = to;
+    ComposeGradient(device, ComposeParameters(), step(i), step(i), from, gradients, false, nullptr);
+    gradients = ComposeGradients();
+    gradients.outer = to;
+    ComposeGradient(
+      device, ComposeParameters(), step(i), step(i), from, gradients, true, workspace + squarings * VectorFloats(lattice));
+    from = to;
+  }
+  LinearCombination(device, scale, from, 0.0f, ConstField(), gradient);
+}
+
+std::int64_t
+ExponentialGradientWorkspace(const Device & device, const Lattice & lattice, int squarings)
+{
+  const int count = std::max(squarings, 0);
+  return count == 0 ? 0 : count * VectorFloats(lattice) + SplatWorkspace(device, lattice);
+}
+} // namespace engine
+} // namespace itk

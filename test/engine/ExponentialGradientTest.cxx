@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ReferenceFields.h"
+#include "ReferenceSampling.h"
+
+#include "Operators/ExponentialGradient.h"
+
+namespace itk
+{
+namespace engine
+{
+namespace test
+{
+namespace
+{
+HostField
+Evaluate(const HostField & velocity, const HostField & slope, int squarings, float scale)
+{
+  ExponentialParameters parameters;
+  parameters.squarings = squarings;
+  parameters.scale = scale;
+  const DeviceFloats gradient(velocity.lattice, 3);
+  const Workspace    workspace(ExponentialGradientWorkspace(TestDevice(), velocity.lattice, squarings));
+  ExponentialGradient(
+    TestDevice(), parameters, DeviceFloats(velocity), DeviceFloats(slope), gradient, workspace.Data());
+  return gradient.Download();
+}
+
+/** The chain in double: all of its fields. */
+std::vector<HostDoubles>
+Chain(const HostDoubles & velocity, int squarings, double scale)
+{
+  std::vector<HostDoubles> fields{ velocity };
+  for (double & value : fields.back().values)
+  {
+    value *= std::ldexp(scale, -squarings);
+  }
+  for (int i = 0; i < squarings; ++i)
+  {
+    fields.push_back(ComposeInDouble(fields.back(), fields.back()));
+  }
+  return fields;
+}
+
+/** The adjoint of the chain in double, from its definition. */
+HostDoubles
+GradientInDouble(const HostField & velocity, const HostField & slope, int squarings, double scale)
+{
+  const auto  fields = Chain(ToDoubles(velocity), squarings, scale);
+  HostDoubles g = ToDoubles(slope);
+  for (int i = squarings - 1; i >= 0; --i)
+  {
+    const HostDoubles & u = fields[static_cast<std::size_t>(i)];
+    HostDoubles         next = g;
+    ForEachVoxel(g.lattice, [&](int x, int y, int z) {
+      Vector3       p{ { double(x), double(y), double(z) } };
+      const Vector3 d = VectorAt(u, x, y, z);
+      for (int axis = 0; axis < 3; ++axis)
+      {
+        p[axis] += d[axis];
+      }
+      if (!IsInside(g.lattice, p))
+      {
+        return;
+      }
+      for (int k = 0; k < 3; ++k)
+      {
+        const Vector3 sampled = GradientLinear(u, k, p);
+        for (int axis = 0; axis < 3; ++axis)
+        {
+          next(axis, x, y, z) += sampled[axis] * g(k, x, y, z);
+        }
+      }
+      ForEachCorner(g.lattice, p, Outside::Value, [&](int i0, int i1, int i2, double weight) {
+        for (int k = 0; k < 3; ++k)
+        {
+          next(k, i0, i1, i2) += weight * g(k, x, y, z);
+        }
+      });
+    });
+    g = next;
+  }
+  for (double & value : g.values)
+  {
+    value *= std::ldexp(scale, -squarings);
+  }
+  return g;
+}
+} // namespace
+
+// Checks against the definition, for odd and even numbers of squarings.
+TEST(ExponentialGradient, MatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    // fades to 0 at the border and is bounded: positions are inside; off the grid points almost everywhere
+    const HostField velocity = MakeDisplacement(lattice, 1, 2.5, true);
+    const HostField slope = MakeNoise(lattice, 3, 2, -1.0, 1.0);
+    for (const int squarings : { 0, 1, 2, 5 })
+    {
+      SCOPED_TRACE(squarings);
+      EXPECT_RELATIVE_ERROR(
+        Evaluate(velocity, slope, squarings, -0.5f), GradientInDouble(velocity, slope, squarings, -0.5), 1e-5);
+    }
+  }
+}
+
+// Checks the gradient against differences of the double chain along random directions. A chain of interpolations bends
+// wherever one of its positions crosses a grid plane, so the step is far below the distance that most positions keep.
+TEST(ExponentialGradient, MatchesFiniteDifferences)
+{
+  const Lattice lattice(13, 17, 11);
+  HostField     velocity = MakeDisplacement(lattice, 11, 1.5, true);
+  for (float & value : velocity.values)
+  {
+    value += value == 0.0f ? 0.0f : 0.03f; // away from still points
+  }
+  const HostField slope = MakeNoise(lattice, 3, 12, -1.0, 1.0);
+  for (const int squarings : { 0, 1, 3, 6 })
+  {
+    SCOPED_TRACE(squarings);
+    const HostField gradient = Evaluate(velocity, slope, squarings, 1.0f);
+    for (unsigned int seed = 21; seed < 24; ++seed)
+    {
+      const HostField  direction = MakeDisplacement(lattice, seed, 1.0, true);
+      constexpr double h = 1e-7;
+      HostDoubles      low = ToDoubles(velocity);
+      HostDoubles      high = low;
+      for (std::size_t i = 0; i < low.values.size(); ++i)
+      {
+        low.values[i] -= h * direction.values[i];
+        high.values[i] += h * direction.values[i];
+      }
+      const double difference =
+        (Dot(Chain(high, squarings, 1.0).back(), slope) - Dot(Chain(low, squarings, 1.0).back(), slope)) / (2 * h);
+      EXPECT_NEAR(Dot(gradient, direction), difference, 1e-4 * Norm(gradient) * Norm(direction));
+      EXPECT_NEAR(Dot(gradient, direction), difference, 1e-3 * std::abs(difference));
+    }
+  }
+}
+
+TEST(ExponentialGradient, TwoRunsGiveTheSameBits)
+{
+  const HostField velocity = MakeDisplacement(Lattice(70, 35, 33), 31, 3.0);
+  const HostField slope = MakeNoise(velocity.lattice, 3, 32, -1.0, 1.0);
+  EXPECT_SAME_BITS(Evaluate(velocity, slope, 6, 1.0f), Evaluate(velocity, slope, 6, 1.0f));
+}
+
+TEST(ExponentialGradient, RefusesWhatDoesNotFit)
+{
+  const Lattice         lattice(6, 5, 4);
+  const DeviceFloats    velocity(lattice, 3);
+  const DeviceFloats    slope(lattice, 3);
+  const DeviceFloats    gradient(lattice, 3);
+  const Workspace       workspace(ExponentialGradientWorkspace(TestDevice(), lattice, 2));
+  ExponentialParameters parameters;
+  const auto            call = [&](const ConstField & g, const Field & to) {
+    ExponentialGradient(TestDevice(), parameters, velocity, g, to, workspace.Data());
+  };
+  EXPECT_THROW(call(slope, gradient), Error); // the number of squarings is not given
+  parameters.squarings = 2;
+  EXPECT_NO_THROW(call(slope, gradient));
+  EXPECT_THROW(call(slope, slope), Error);
+  EXPECT_THROW(call(DeviceFloats(lattice), gradient), Error);
+  EXPECT_THROW(ExponentialGradient(TestDevice(), parameters, velocity, slope, gradient, nullptr), Error);
+}
+} // namespace test
+} // namespace engine
+} // namespace itk
