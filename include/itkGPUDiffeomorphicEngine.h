@@ -85,11 +85,13 @@ public:
     Levenberg
   };
 
-  /** What the iterations change: the displacement by composition with small steps, which stays diffeomorphic, or by
-   * addition of steps (free-form), which only the folding guard keeps invertible. */
+  /** What the iterations change: the displacement by composition with small steps, which stays diffeomorphic; a
+   * stationary velocity whose exponential is the displacement; or the displacement by addition of steps (free-form),
+   * which only the folding guard keeps invertible. */
   enum class ParametrizationEnum : unsigned char
   {
     Compositive,
+    StationaryVelocity,
     Additive
   };
 
@@ -125,8 +127,9 @@ public:
     double             totalFieldVariance{ 0.5 };   ///< Gaussian of the displacement, voxels^2 of the level
     double             convergenceThreshold{ 1e-6 };
     unsigned int       convergenceWindowSize{ 10 };
-    StepRuleEnum        stepRule{ StepRuleEnum::Adam };
+    StepRuleEnum       stepRule{ StepRuleEnum::Adam };
     ParametrizationEnum parametrization{ ParametrizationEnum::Compositive };
+    int                squarings{ 7 };              ///< of the stationary velocity's exponential
     double             beta1{ 0.9 };
     double             beta2{ 0.99 };
     double             epsilon{ 0.1 };

@@ -190,6 +190,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   parameters.convergenceWindowSize = this->m_ConvergenceWindowSize;
   parameters.stepRule = m_Solver->GetStepRule();
   parameters.parametrization = m_Solver->GetParametrization();
+  parameters.squarings = m_Solver->GetNumberOfSquarings();
   parameters.stepReductions = static_cast<int>(m_Solver->GetNumberOfStepReductions());
   parameters.damping = m_Solver->GetDamping();
   parameters.beta1 = m_Solver->GetBeta1();

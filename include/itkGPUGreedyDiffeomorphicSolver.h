@@ -60,9 +60,14 @@ public:
   itkSetEnumMacro(StepRule, StepRuleEnum);
   itkGetEnumMacro(StepRule, StepRuleEnum);
 
-  /** Compositive (default, diffeomorphic) or Additive (free-form, for comparison). */
+  /** Compositive (default, diffeomorphic), StationaryVelocity (diffeomorphic, one velocity for all times) or Additive
+   * (free-form, for comparison). */
   itkSetEnumMacro(Parametrization, ParametrizationEnum);
   itkGetEnumMacro(Parametrization, ParametrizationEnum);
+
+  /** Squarings of the exponential of a stationary velocity, from 0 to 20. Default 7. */
+  itkSetMacro(NumberOfSquarings, int);
+  itkGetConstMacro(NumberOfSquarings, int);
 
   /** How often a level that converged goes on with half the learning rate and half the smoothing of the total field.
    * Default 0. */
@@ -105,6 +110,7 @@ private:
   StepRuleEnum        m_StepRule{ StepRuleEnum::Adam };
   ParametrizationEnum m_Parametrization{ ParametrizationEnum::Compositive };
   unsigned int        m_NumberOfStepReductions{ 0 };
+  int                 m_NumberOfSquarings{ 7 };
 
   double m_Damping{ 0.01 };
   double m_Beta1{ 0.9 };

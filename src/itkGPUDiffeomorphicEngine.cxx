@@ -252,6 +252,7 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   std::copy(parameters.radius.begin(), parameters.radius.end(), result.metric.lncc.radius);
   result.metric.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
   result.learningRate = parameters.learningRate;
+  result.squarings = parameters.squarings;
   result.stepReductions = parameters.stepReductions;
   result.updateVariance = parameters.updateFieldVariance;
   result.totalVariance = parameters.totalFieldVariance;

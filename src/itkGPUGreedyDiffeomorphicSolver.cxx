@@ -10,6 +10,7 @@ GPUGreedyDiffeomorphicSolver::PrintSelf(std::ostream & os, Indent indent) const
   os << indent << "StepRule: " << static_cast<int>(m_StepRule) << std::endl;
   os << indent << "Parametrization: " << static_cast<int>(m_Parametrization) << std::endl;
   os << indent << "NumberOfStepReductions: " << m_NumberOfStepReductions << std::endl;
+  os << indent << "NumberOfSquarings: " << m_NumberOfSquarings << std::endl;
   os << indent << "Damping: " << m_Damping << std::endl;
   os << indent << "Beta1: " << m_Beta1 << std::endl;
   os << indent << "Beta2: " << m_Beta2 << std::endl;

@@ -249,6 +249,8 @@ CheckSetters()
   ITK_TEST_EXPECT_TRUE(solver->GetParametrization() == SolverType::ParametrizationEnum::Additive);
   solver->SetNumberOfStepReductions(2);
   ITK_TEST_SET_GET_VALUE(2, solver->GetNumberOfStepReductions());
+  solver->SetNumberOfSquarings(5);
+  ITK_TEST_SET_GET_VALUE(5, solver->GetNumberOfSquarings());
   solver->SetDamping(0.5);
   ITK_TEST_SET_GET_VALUE(0.5, solver->GetDamping());
   solver->SetBeta1(0.8);

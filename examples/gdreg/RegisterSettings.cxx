@@ -107,6 +107,7 @@ RegisterSettings::Interpret()
   parametrization = Choose<Engine::ParametrizationEnum>("--parametrization",
                                                         parametrizationName,
                                                         { { "compositive", Engine::ParametrizationEnum::Compositive },
+                                                          { "velocity", Engine::ParametrizationEnum::StationaryVelocity },
                                                           { "additive", Engine::ParametrizationEnum::Additive } });
 
   shrinkFactors.clear();

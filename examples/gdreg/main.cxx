@@ -72,7 +72,7 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command
     ->add_option("--parametrization",
                  settings.parametrizationName,
-                 "compositive (diffeomorphic) or additive (free-form) steps")
+                 "compositive or velocity (both diffeomorphic), or additive (free-form)")
     ->capture_default_str();
   command
     ->add_option("--step-reductions",

@@ -232,7 +232,8 @@ TEST(Greedy, EveryStepRuleRecoversAKnownWarp)
   const double    before = DistanceToTruth(HostField(s.truth.lattice, 3), s.truth, 6)[0];
   for (const StepRuleKind rule : { StepRuleKind::Adam, StepRuleKind::NormalizedGradient, StepRuleKind::Levenberg })
   {
-    for (const Parametrization parametrization : { Parametrization::Compositive, Parametrization::Additive })
+    for (const Parametrization parametrization :
+         { Parametrization::Compositive, Parametrization::StationaryVelocity, Parametrization::Additive })
     {
       SCOPED_TRACE(::testing::Message() << "rule " << static_cast<int>(rule) << " parametrization "
                                         << static_cast<int>(parametrization));

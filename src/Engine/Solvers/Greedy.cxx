@@ -2,7 +2,7 @@
 #include "Greedy.h"
 
 #include "../Operators/Arithmetic.h"
-#include "../Operators/Compose.h"
+#include "../Operators/ExponentialGradient.h"
 #include "../Operators/GaussianSmooth.h"
 #include "../Operators/JacobianDeterminant.h"
 #include "Convergence.h"
@@ -17,12 +17,6 @@ namespace engine
 {
 namespace
 {
-std::int64_t
-RoundUp(std::int64_t floats)
-{
-  return (floats + 63) / 64 * 64;
-}
-
 double
 Seconds(std::chrono::steady_clock::time_point since)
 {
@@ -53,6 +47,10 @@ GreedySolver::GreedySolver(const Device &              device,
   requirePositive(parameters.learningRate, "learning rate", false);
   requirePositive(parameters.updateVariance, "variance for the update field", true);
   requirePositive(parameters.totalVariance, "variance for the total field", true);
+  if (parameters.squarings < 0 || parameters.squarings > 20)
+  {
+    ThrowError("number of squarings is ", parameters.squarings, ": a number from 0 to 20 is needed");
+  }
   requirePositive(parameters.stepReductions, "number of step reductions", true);
   StepRule::Check(parameters.stepRule);
   if (!(parameters.minimumJacobian < 1.0))
@@ -82,15 +80,23 @@ GreedySolver::GreedySolver(const Device &              device,
 std::int64_t
 GreedySolver::ScratchFloats(const MetricInputs & inputs) const
 {
-  // The metric's workspace, and between metric evaluations one vector field.
-  return std::max(RoundUp(m_Metric.Workspace(inputs)), RoundUp(3 * inputs.fixed.lattice.NumberOfVoxels()));
+  // The metric's workspace, and between metric evaluations one vector field or what the exponential's gradient needs.
+  const Lattice & lattice = inputs.fixed.lattice;
+  std::int64_t    floats = std::max(m_Metric.Workspace(inputs), 3 * lattice.NumberOfVoxels());
+  if (m_Parameters.parametrization == Parametrization::StationaryVelocity)
+  {
+    floats = std::max(floats, ExponentialGradientWorkspace(m_Device, lattice, m_Parameters.squarings));
+  }
+  return floats;
 }
 
 std::size_t
 GreedySolver::LevelBytes(const MetricInputs & inputs, int iterations) const
 {
   const Lattice & lattice = inputs.fixed.lattice;
-  return Arena::Round(3 * lattice.NumberOfVoxels() * sizeof(float)) + // gradient
+  // the gradient, and with a velocity the displacement and the gradient with respect to it
+  const int vectorFields = m_Parameters.parametrization == Parametrization::StationaryVelocity ? 3 : 1;
+  return vectorFields * Arena::Round(3 * lattice.NumberOfVoxels() * sizeof(float)) +
          StepRule::Bytes(m_Parameters.stepRule, lattice, iterations) +
          Arena::Round(ScratchFloats(inputs) * sizeof(float)) +
          Arena::Round((2 * static_cast<std::size_t>(iterations) + 1) * sizeof(double));
@@ -138,15 +144,20 @@ GreedySolver::RemoveFolds(const Field & displacement, const Mask & flags, const 
 void
 GreedySolver::RunLevel(unsigned int        level,
                        const LevelImages & images,
-                       const Field &       displacement,
+                       const Field &       state,
                        const Callback &    callback)
 {
   const GreedyLevel & settings = m_Parameters.levels[level];
   const Lattice &     lattice = images.FixedLattice();
-  const MetricInputs  inputs = images.MakeInputs(m_Problem, displacement);
+  MetricInputs        inputs = images.MakeInputs(m_Problem, state);
   Arena               arena(m_Device, LevelBytes(inputs, settings.iterations));
+  const auto takeVectors = [&]() { return Field(arena.Take<float>(3 * lattice.NumberOfVoxels()), lattice, 3); };
 
-  const Field    gradient(arena.Take<float>(3 * lattice.NumberOfVoxels()), lattice, 3);
+  const bool     isVelocity = m_Parameters.parametrization == Parametrization::StationaryVelocity;
+  const Field    gradient = takeVectors();
+  const Field    displacement = isVelocity ? takeVectors() : state;
+  const Field    slope = isVelocity ? takeVectors() : gradient; // with respect to the displacement
+  inputs.displacement = displacement;
   const StepRule stepRule(m_Device,
                           arena,
                           m_Parameters.stepRule,
@@ -168,16 +179,26 @@ GreedySolver::RunLevel(unsigned int        level,
   setKernels(m_Parameters.updateVariance, updateKernels);
   setKernels(m_Parameters.totalVariance, totalKernels);
 
+  ExponentialParameters exponential;
+  exponential.squarings = m_Parameters.squarings;
   double     learningRate = m_Parameters.learningRate;
   const auto iterate = [&](int iteration) {
-    m_Metric.Evaluate(inputs, energies + 2 * iteration, gradient, scratch);
+    if (isVelocity)
+    {
+      Exponential(m_Device, exponential, state, displacement, gradient);
+    }
+    m_Metric.Evaluate(inputs, energies + 2 * iteration, slope, scratch);
+    if (isVelocity)
+    {
+      ExponentialGradient(m_Device, exponential, state, slope, gradient, scratch);
+    }
     GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, gradient, candidate);
     stepRule.TakeDirection(iteration, energies, gradient);
-    if (m_Parameters.parametrization == Parametrization::Additive)
+    if (m_Parameters.parametrization != Parametrization::Compositive)
     {
       LinearCombination(m_Device,
                         1.0f,
-                        displacement,
+                        state,
                         static_cast<float>(learningRate),
                         gradient,
                         candidate,
@@ -189,12 +210,12 @@ GreedySolver::RunLevel(unsigned int        level,
       composition.outside = Outside::Clamp;
       composition.innerScale = static_cast<float>(learningRate);
       composition.innerMaximum = stepRule.LargestNorm();
-      Compose(m_Device, composition, displacement, gradient, candidate);
+      Compose(m_Device, composition, state, gradient, candidate);
     }
-    GaussianSmooth(m_Device, totalKernels, SmoothBoundary::ZeroFlux, candidate, displacement, gradient);
-    if (m_Parameters.minimumJacobian > 0.0)
+    GaussianSmooth(m_Device, totalKernels, SmoothBoundary::ZeroFlux, candidate, state, gradient);
+    if (m_Parameters.minimumJacobian > 0.0 && !isVelocity)
     {
-      RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), displacement, folds, flags, gradient);
+      RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), state, folds, flags, gradient);
     }
   };
 
@@ -242,7 +263,34 @@ GreedySolver::RunLevel(unsigned int        level,
       report.converged = false;
     }
   }
-  RemoveFolds(displacement, flags, gradient);
+  if (!isVelocity)
+  {
+    RemoveFolds(state, flags, gradient);
+  }
+}
+
+void
+GreedySolver::Finish(const Field & displacement, bool foldsAreRemoved) const
+{
+  const bool isVelocity = m_Parameters.parametrization == Parametrization::StationaryVelocity;
+  if (foldsAreRemoved && !isVelocity)
+  {
+    return;
+  }
+  const Lattice &     lattice = displacement.lattice;
+  const Buffer<float> buffer(m_Device, displacement.NumberOfValues());
+  const Field         workspace(buffer.Data(), lattice, 3);
+  if (isVelocity)
+  {
+    const Buffer<float> velocity(m_Device, displacement.NumberOfValues());
+    m_Device.Copy(velocity.Data(), displacement.data, velocity.Bytes());
+    ExponentialParameters exponential;
+    exponential.squarings = m_Parameters.squarings;
+    Exponential(m_Device, exponential, ConstField(velocity.Data(), lattice, 3), displacement, workspace);
+    m_Device.Synchronize();
+  }
+  const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
+  RemoveFolds(displacement, Mask(flags.Data(), lattice), workspace);
 }
 
 double
@@ -310,13 +358,12 @@ GreedySolver::Run(const Field & displacement, const Callback & callback)
     m_Report.levels[level].seconds = Seconds(start);
   }
 
-  if (current.data != displacement.data)
+  const bool endsOnFullGrid = current.data == displacement.data;
+  if (!endsOnFullGrid)
   {
     transfer(MakeLevelGeometry(full, ones), displacement);
-    const Buffer<float>         workspace(m_Device, 3 * full.NumberOfVoxels());
-    const Buffer<unsigned char> flags(m_Device, full.NumberOfVoxels());
-    RemoveFolds(displacement, Mask(flags.Data(), full), Field(workspace.Data(), full, 3));
   }
+  Finish(displacement, endsOnFullGrid);
   const Buffer<double> jacobian(m_Device, 2);
   JacobianDeterminant(m_Device, Matrix3(), displacement, Field(), jacobian.Data());
   double numbers[2];

@@ -16,8 +16,9 @@ namespace engine
 /** What the iterations change. */
 enum class Parametrization
 {
-  Compositive, ///< u, by composition with small steps: diffeomorphic
-  Additive     ///< u, by addition of steps: free-form, kept from folding by the guard alone
+  Compositive,        ///< u, by composition with small steps: diffeomorphic
+  StationaryVelocity, ///< v with 1 + u = exp(v), by addition of steps: diffeomorphic, with an inverse exp(-v)
+  Additive            ///< u, by addition of steps: free-form, kept from folding by the guard alone
 };
 
 struct GreedyLevel : PyramidLevel
@@ -37,6 +38,7 @@ struct GreedyParameters
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
   Parametrization          parametrization = Parametrization::Compositive;
+  int                      squarings = 7; ///< of StationaryVelocity's exponential
   double                   minimumJacobian = 0.1;
 };
 
@@ -76,12 +78,14 @@ struct GreedyReport
  *   d = direction of g by the step rule (Adam unless said otherwise),
  *   delta = learningRate d / max(1, max |d|): no voxel moves by more than learningRate voxels of the level,
  *   u <- G_totalVariance (delta + u o (1 + delta)), or G_totalVariance (u + delta) if additive,
+ *   or, with a stationary velocity, g taken through the exponential to v first, v <- G_totalVariance (v + delta);
  *   u <- relaxed where det(1 + du/dx) < minimumJacobian (Operators/JacobianDeterminant.h, RelaxFolds).
  * Moments start at zero in each level. A level ends after its iterations or when ITK's window slope falls below the
  * threshold. Energies are read from the device every few iterations, so up to ReadInterval - 1 iterations may run beyond
  * the one that converged: the same ones on every device.
  *
- * Memory besides the images: 40 bytes per voxel of the level (24 without Adam) and the metric's workspace.
+ * Memory besides the images: 40 bytes per voxel of the level (24 without Adam) and the metric's workspace. A stationary
+ * velocity needs 24 more and, in place of a smaller workspace, 12 for each squaring.
  * Deterministic. Jena et al.: FireANTs, 2024, for the scheme; the folding guard, the rotation-invariant second moment
  * and the exact LNCC gradient are this project's. */
 class GreedySolver
@@ -105,7 +109,11 @@ public:
 
 private:
   void
-  RunLevel(unsigned int level, const LevelImages & images, const Field & displacement, const Callback & callback);
+  RunLevel(unsigned int level, const LevelImages & images, const Field & state, const Callback & callback);
+
+  /** The displacement at full resolution, free of folds, from what the last level left in it. */
+  void
+  Finish(const Field & displacement, bool foldsAreRemoved) const;
 
   double
   EvaluateFullResolution(const ConstField & displacement) const;
