@@ -291,7 +291,7 @@ cudaGetErrorString(cudaError_t error)
 {
   ITK_EMULATION_LOCK;
   static std::string text;
-  text = "emulated error " + std::to_string(static_cast<int>(error));
+  text = "error " + std::to_string(static_cast<int>(error));
   if (error == cudaSuccess)
   {
     text = "no error";
