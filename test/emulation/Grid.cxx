@@ -376,7 +376,8 @@ Describe(const Launch & launch)
   std::string name = "kernel";
 #if defined(ITK_EMULATION_SANITIZED)
   char symbol[256] = "";
-  __sanitizer_symbolize_pc(const_cast<void *>(launch.kernel), "%f", symbol, sizeof(symbol));
+  // It takes addresses for those that calls return to, which are behind what they belong to.
+  __sanitizer_symbolize_pc(const_cast<char *>(static_cast<const char *>(launch.kernel)) + 1, "%f", symbol, sizeof(symbol));
   name = symbol;
   name = name.substr(0, name.find('('));
 #endif

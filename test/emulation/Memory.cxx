@@ -48,18 +48,21 @@ Unpoison([[maybe_unused]] const void * memory, [[maybe_unused]] std::size_t byte
 #endif
 }
 
-/** Those that a launch changed, and all of them, as they were before and are after it. */
+/** Of all allocations. */
 using Contents = std::vector<std::vector<char>>;
 
-Contents
+/** Into memory that is kept from launch to launch: fresh memory would cost more than the copy. */
+const Contents &
 CopyContents()
 {
-  Contents contents;
+  static Contents * const contents = new Contents;
+  contents->resize(GetAllocations().size());
+  std::size_t i = 0;
   for (const auto & [data, bytes] : GetAllocations())
   {
-    contents.emplace_back(data, data + bytes);
+    (*contents)[i++].assign(data, data + bytes);
   }
-  return contents;
+  return *contents;
 }
 
 bool
@@ -182,7 +185,7 @@ CompareRuns(const std::function<void()> & first, const std::vector<std::function
     first();
     return {};
   }
-  const Contents before = CopyContents();
+  const Contents & before = CopyContents();
   first();
   std::vector<std::pair<std::size_t, std::vector<char>>> changed;
   for (const auto & other : others)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "Memory.h"
-#include "Runtime.h"
+#include "DeviceState.h"
 
 #include <cstdlib>
 

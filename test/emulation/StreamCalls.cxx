@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "Runtime.h"
+#include "DeviceState.h"
 
 using namespace emulation;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef itkEmulationRuntime_h
-#define itkEmulationRuntime_h
+#ifndef itkEmulationDeviceState_h
+#define itkEmulationDeviceState_h
 
 #include "Grid.h"
 
@@ -57,7 +57,7 @@ struct Runtime
   bool                          failed = false; ///< work on a stream, and no call has said so yet
   std::string                   problem;
   int                           failures = 0;
-  std::vector<Order> orders;
+  std::vector<Order>            orders;
 
   /** The program will end with exit code 1 if anything goes wrong that no test takes for expected. */
   Runtime();
@@ -105,12 +105,11 @@ TakeFailures();
 } // namespace emulation
 
 #define ITK_EMULATION_LOCK const std::lock_guard<std::recursive_mutex> lock(emulation::TheRuntime().mutex)
-#define ITK_EMULATION_NOT_IN_CAPTURE                                                             \
-  ITK_EMULATION_LOCK;                                                                            \
-  if (emulation::IsCapturing())                                                                             \
-  {                                                                                              \
-    return emulation::Reject(cudaErrorStreamCaptureUnsupported, "not allowed while a stream is captured");  \
+#define ITK_EMULATION_NOT_IN_CAPTURE                                                                       \
+  ITK_EMULATION_LOCK;                                                                                      \
+  if (emulation::IsCapturing())                                                                            \
+  {                                                                                                        \
+    return emulation::Reject(cudaErrorStreamCaptureUnsupported, "not allowed while a stream is captured"); \
   }
-
 
 #endif

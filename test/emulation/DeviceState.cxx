@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "Runtime.h"
+#include "DeviceState.h"
 
 #include "Memory.h"
 
@@ -291,7 +291,7 @@ cudaGetErrorString(cudaError_t error)
 {
   ITK_EMULATION_LOCK;
   static std::string text;
-  text = "emulated error " + std::to_string(static_cast<int>(error));
+  text = "error " + std::to_string(static_cast<int>(error));
   if (error == cudaSuccess)
   {
     text = "no error";
