@@ -29,7 +29,7 @@
 namespace itk
 {
 /** \class GPUDiffeomorphicLabels
- * \brief Labels of any pixel type as the 32-bit integers of the engine: each value's rank among the values of its image.
+ * \brief Labels of any pixel type as the engine's 32-bit integers: each value's rank among the values of its image.
  *
  * Ranks keep the order, which decides ties, and every value comes back exactly.
  *

@@ -6,13 +6,14 @@
 #include "Core/Stopwatch.h"
 #include "Operators/AdamUpdate.h"
 #include "Operators/Compose.h"
-#include "Operators/Exponential.h"
+#include "Operators/ExponentialGradient.h"
 #include "Operators/GaussianSmooth.h"
 #include "Operators/JacobianDeterminant.h"
 #include "Operators/Lncc.h"
 #include "Operators/MeanSquares.h"
 #include "Operators/Pyramid.h"
 #include "Operators/Reductions.h"
+#include "Operators/ResampleLabels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -230,6 +231,31 @@ Run(const Options & options)
     ExponentialParameters exponential;
     exponential.squarings = 6;
     Exponential(device, exponential, v, gradient, workspace);
+  });
+  const Buffer<float> adjointWorkspace(device, std::max<std::int64_t>(1, SplatWorkspace(device, lattice)));
+  bench.Time("Splat", 36, [&] { Splat(device, inputs.sampling, moving, u, scalarOutput, adjointWorkspace.Data()); });
+  ResampleGradients sampleGradients;
+  sampleGradients.displacement = gradient;
+  bench.Time("Resample, gradient to u", 32, [&] {
+    ResampleGradient(device, inputs.sampling, moving, u, fixed, sampleGradients, nullptr);
+  });
+  const Buffer<float> outerGradient(device, 3 * voxels);
+  ComposeGradients    composeGradients;
+  composeGradients.inner = gradient;
+  composeGradients.outer = Field(outerGradient.Data(), lattice, 3);
+  bench.Time("Compose, gradients to both", 48 + 108, [&] {
+    ComposeGradient(device, composition, u, v, workspace, composeGradients, false, adjointWorkspace.Data());
+  });
+  const Buffer<std::int32_t> labels(device, voxels);
+  const Buffer<std::int32_t> warpedLabels(device, voxels);
+  device.SetZero(labels.Data(), labels.Bytes());
+  bench.Time("ResampleLabels, one region", 20, [&] {
+    ResampleLabels(device,
+                   inputs.sampling,
+                   ConstLabels(labels.Data(), lattice),
+                   u,
+                   0,
+                   Labels(warpedLabels.Data(), lattice));
   });
   bench.Time("GaussianSmooth, vector, variance 1", 24, [&] {
     GaussianSmooth(device, sigmaOne, SmoothBoundary::ZeroFlux, gradient, gradient, workspace);

@@ -175,8 +175,8 @@ TEST(ComposeGradient, MatchesFiniteDifferences)
 // Checks <g, Compose(du)> = <ComposeGradient(g), du>: Compose without the inner field is linear in u.
 TEST(ComposeGradient, OuterIsTheAdjointOfCompose)
 {
-  const Lattice lattice(37, 41, 29);
-  const Lattice outer(33, 44, 27);
+  const Lattice lattice(35, 17, 9);
+  const Lattice outer(31, 19, 8);
   const Input   input = MakeInput(lattice, outer, 31);
   for (const Outside outside : { Outside::Value, Outside::Clamp })
   {
@@ -193,7 +193,7 @@ TEST(ComposeGradient, OuterIsTheAdjointOfCompose)
 
 TEST(ComposeGradient, AccumulatesAndIsOptional)
 {
-  const Lattice       lattice(37, 41, 29);
+  const Lattice       lattice(35, 17, 9);
   const Input         input = MakeInput(lattice, lattice, 41);
   const auto          parameters = input.Parameters(Outside::Value, true);
   const Gradients     once = Evaluate(input, parameters);

@@ -98,6 +98,10 @@ TEST(ExponentialGradient, MatchesDouble)
     const HostField slope = MakeNoise(lattice, 3, 2, -1.0, 1.0);
     for (const int squarings : { 0, 1, 2, 5 })
     {
+      if (squarings != 2 && lattice.NumberOfVoxels() > 40000)
+      {
+        continue; // takes long
+      }
       SCOPED_TRACE(squarings);
       EXPECT_RELATIVE_ERROR(
         Evaluate(velocity, slope, squarings, -0.5f), GradientInDouble(velocity, slope, squarings, -0.5), 1e-5);
@@ -141,9 +145,9 @@ TEST(ExponentialGradient, MatchesFiniteDifferences)
 
 TEST(ExponentialGradient, TwoRunsGiveTheSameBits)
 {
-  const HostField velocity = MakeDisplacement(Lattice(70, 35, 33), 31, 3.0);
+  const HostField velocity = MakeDisplacement(Lattice(37, 41, 29), 31, 3.0);
   const HostField slope = MakeNoise(velocity.lattice, 3, 32, -1.0, 1.0);
-  EXPECT_SAME_BITS(Evaluate(velocity, slope, 6, 1.0f), Evaluate(velocity, slope, 6, 1.0f));
+  EXPECT_SAME_BITS(Evaluate(velocity, slope, 4, 1.0f), Evaluate(velocity, slope, 4, 1.0f));
 }
 
 TEST(ExponentialGradient, RefusesWhatDoesNotFit)

@@ -24,7 +24,8 @@ using HostLabels = HostFieldOf<std::int32_t>;
 HostLabels
 MakeLabels(const Lattice & lattice, unsigned int seed)
 {
-  constexpr std::int32_t names[] = { 0, 7, -3, 16777216, 16777217, 614454277, std::numeric_limits<std::int32_t>::min() };
+  constexpr std::int32_t lowest = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int32_t names[] = { 0, 7, -3, 16777216, 16777217, 614454277, lowest };
   Random                 random(seed);
   HostLabels             labels(lattice);
   ForEachVoxel(lattice, [&](int x, int y, int z) {

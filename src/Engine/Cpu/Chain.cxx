@@ -61,7 +61,16 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
       u[c] = inputs.displacement ? inputs.displacement.Component(c) + offset + x : nullptr;
       g[c] = gradient.Component(c) + offset + x;
     }
-    Locate(block, inputs.sampling.affine, &inputs.sampling.displacementMatrix, u, 1.0f, inputs.moving.lattice.own.size, x, y, z, length);
+    Locate(block,
+           inputs.sampling.affine,
+           &inputs.sampling.displacementMatrix,
+           u,
+           1.0f,
+           inputs.moving.lattice.own.size,
+           x,
+           y,
+           z,
+           length);
     SampleGradients(block, inputs.moving.data, clamp, g);
     MultiplyRow(inputs.sampling.displacementMatrix, slope + x, g[0], g[1], g[2], length);
   }

@@ -19,18 +19,19 @@ namespace
 /** One row of the output: where it starts and what it reads and writes. */
 struct Row
 {
-  int             count;
-  int             y;
-  int             z;
-  const float *   displacement[3]; ///< null: none
-  int             size[3];         ///< of the moving image
-  int             components;
-  std::int64_t    movingVoxels; ///< from one component to the next
-  std::int64_t    outputVoxels;
-  const float *   moving;
-  float *         output;      ///< null: none
-  float *         gradient[3]; ///< null: none
-  unsigned char * inside;      ///< null: none
+  int                   count;
+  int                   y;
+  int                   z;
+  const float *         displacement[3]; ///< null: none
+  int                   size[3];         ///< of the moving image
+  int                   components;
+  std::int64_t          movingVoxels; ///< from one component to the next
+  std::int64_t          outputVoxels; ///< likewise
+  const float *         moving;
+  float *               output;      ///< null: none
+  float *               gradient[3]; ///< null: none
+  const unsigned char * mask;        ///< null: none
+  unsigned char *       inside;      ///< null: none
 };
 
 /** Where a row samples the moving image. */
@@ -59,11 +60,47 @@ IsInside(const AxisPosition (&p)[3], const int (&size)[3])
   return IsInsideAxis(p[0], size[0]) & IsInsideAxis(p[1], size[1]) & IsInsideAxis(p[2], size[2]);
 }
 
-/** Values, gradients and inside flags of a row by linear interpolation; whichever of them the row wants. */
+/** Where the voxel of a block is nearest to, as an offset; meaningful where it is inside, and clamped elsewhere. */
+ITK_ENGINE_HOST_DEVICE int
+NearestOffset(const SamplingBlock & block, int i)
+{
+  int offset = block.offset[i];
+  for (int d = 0; d < 3; ++d)
+  {
+    offset += block.weight[d][i] >= 0.5f ? block.step[d][i] : 0;
+  }
+  return offset;
+}
+
+ITK_ENGINE_ROW void
+SampleNearest(const SamplingBlock & block, const float * volume, bool clamp, float outsideValue, float * values)
+{
+  for (int i = 0; i < block.count; ++i)
+  {
+    const float value = volume[NearestOffset(block, i)];
+    values[i] = clamp | (block.inside[i] != 0) ? value : outsideValue;
+  }
+}
+
+ITK_ENGINE_ROW void
+MarkInside(const SamplingBlock & block, const unsigned char * mask, unsigned char * inside)
+{
+  for (int i = 0; i < block.count; ++i)
+  {
+    inside[i] = static_cast<unsigned char>(block.inside[i]);
+  }
+  for (int i = 0; mask && i < block.count; ++i)
+  {
+    inside[i] = inside[i] != 0 && mask[NearestOffset(block, i)] != 0 ? 1 : 0;
+  }
+}
+
+/** Whichever of values, gradients and inside flags the row wants, by linear or nearest neighbour interpolation. */
 void
-LinearRow(const ResampleParameters & parameters, const Row & row)
+SampleRow(const ResampleParameters & parameters, const Row & row)
 {
   const bool    clamp = parameters.outside == Outside::Clamp;
+  const bool    linear = parameters.interpolation == Interpolation::Linear;
   SamplingBlock block;
   for (int x = 0; x < row.count; x += SamplingBlock::Capacity)
   {
@@ -80,41 +117,27 @@ LinearRow(const ResampleParameters & parameters, const Row & row)
     {
       const float * const from = row.moving + c * row.movingVoxels;
       float * const       to = row.output + c * row.outputVoxels + x;
+      float               sum[SamplingBlock::Capacity];
+      float * const       values = parameters.accumulate ? sum : to;
+      linear ? SampleValues(block, from, clamp, parameters.outsideValue, values)
+             : SampleNearest(block, from, clamp, parameters.outsideValue, values);
       if (parameters.accumulate)
       {
-        float values[SamplingBlock::Capacity];
-        SampleValues(block, from, clamp, parameters.outsideValue, values);
-        AddScaledRow(values, 1.0f, to, count);
-      }
-      else
-      {
-        SampleValues(block, from, clamp, parameters.outsideValue, to);
+        AddScaledRow(sum, 1.0f, to, count);
       }
     }
-    if (gradient[0])
+    if (gradient[0] && linear)
     {
       SampleGradients(block, row.moving, clamp, gradient);
     }
-  }
-}
-
-ITK_ENGINE_ROW void
-NearestRow(const ResampleParameters & parameters, const Row & row)
-{
-  const bool clamp = parameters.outside == Outside::Clamp;
-  for (int x = 0; x < row.count; ++x)
-  {
-    AxisPosition p[3];
-    LocateVoxel(parameters, row, x, p);
-    int i[3];
-    for (int d = 0; d < 3; ++d)
+    for (int c = 0; gradient[0] && !linear && c < 3; ++c)
     {
-      i[d] = ClampIndex(p[d].cell + (p[d].fraction >= 0.5f ? 1 : 0), row.size[d]);
+      std::fill_n(gradient[c], count, 0.0f);
     }
-    const bool use = clamp | IsInside(p, row.size);
-    const float value = use ? row.moving[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]]
-                            : parameters.outsideValue;
-    row.output[x] = parameters.accumulate ? row.output[x] + value : value;
+    if (row.inside)
+    {
+      MarkInside(block, row.mask, row.inside + x);
+    }
   }
 }
 
@@ -193,34 +216,6 @@ BSplineRow(const ResampleParameters & parameters, const Row & row)
   }
 }
 
-ITK_ENGINE_ROW void
-InsideRow(const ResampleParameters & parameters, const Row & row)
-{
-  for (int x = 0; x < row.count; ++x)
-  {
-    AxisPosition p[3];
-    LocateVoxel(parameters, row, x, p);
-    row.inside[x] = IsInside(p, row.size) ? 1 : 0;
-  }
-}
-
-void
-MaskRow(const ResampleParameters & parameters, const Row & row, const unsigned char * mask)
-{
-  for (int x = 0; x < row.count; ++x)
-  {
-    AxisPosition p[3];
-    LocateVoxel(parameters, row, x, p);
-    int i[3];
-    for (int d = 0; d < 3; ++d)
-    {
-      i[d] = ClampIndex(p[d].cell + (p[d].fraction >= 0.5f ? 1 : 0), row.size[d]);
-    }
-    const bool in = IsInside(p, row.size) &&
-                    mask[(static_cast<std::int64_t>(i[2]) * row.size[1] + i[1]) * row.size[0] + i[0]] != 0;
-    row.inside[x] = in ? 1 : 0;
-  }
-}
 } // namespace
 
 void
@@ -236,7 +231,6 @@ Resample(const Device &,
   RequireSamplingSize(moving.lattice);
   const Lattice & domain = output ? output.lattice : (gradient ? gradient.lattice : inside.lattice);
   const int       nx = domain.own.size[0];
-  const auto      interpolation = parameters.interpolation;
   ParallelForRows(domain, [&](int y, int z, std::int64_t) {
     const std::int64_t offset = domain.Offset(0, y, z);
     Row                row{};
@@ -254,31 +248,25 @@ Resample(const Device &,
     row.outputVoxels = domain.NumberOfVoxels();
     row.moving = moving.data;
     row.output = output ? output.data + offset : nullptr;
-    if (interpolation == Interpolation::Linear && (row.output || row.gradient[0]))
+    row.mask = movingMask.data;
+    row.inside = inside ? inside.data + offset : nullptr;
+    if (parameters.interpolation != Interpolation::CubicBSpline)
     {
-      LinearRow(parameters, row);
+      SampleRow(parameters, row);
+      return;
     }
-    for (int c = 0; interpolation != Interpolation::Linear && c < moving.components; ++c)
+    for (int c = 0; (output || gradient) && c < moving.components; ++c)
     {
-      row.moving = moving.Component(c);
-      row.output = output ? output.Component(c) + offset : nullptr;
-      if (interpolation == Interpolation::CubicBSpline)
-      {
-        BSplineRow(parameters, row);
-      }
-      else if (row.output)
-      {
-        NearestRow(parameters, row);
-      }
-    }
-    for (int c = 0; interpolation == Interpolation::Nearest && gradient && c < 3; ++c)
-    {
-      std::fill_n(row.gradient[c], nx, 0.0f);
+      Row one = row;
+      one.moving = moving.Component(c);
+      one.output = output ? output.Component(c) + offset : nullptr;
+      BSplineRow(parameters, one);
     }
     if (inside)
     {
-      row.inside = inside.data + offset;
-      movingMask ? MaskRow(parameters, row, movingMask.data) : InsideRow(parameters, row);
+      row.output = nullptr;
+      row.gradient[0] = nullptr;
+      SampleRow(parameters, row);
     }
   });
 }

@@ -17,6 +17,11 @@ namespace
 constexpr int affineSums = 12;
 constexpr int matrixSums = 9;
 
+/** Fewer blocks than other reductions: joining 21 sums costs a thread as much as several voxels. */
+constexpr int sumBlocks = 1024;
+static_assert(static_cast<std::size_t>(sumBlocks) * (affineSums + matrixSums) * sizeof(double) <= Device::ScratchBytes,
+              "sums exceed the scratch memory");
+
 struct GradientArguments
 {
   SamplingMap   map;
@@ -166,13 +171,10 @@ PositionGradient(const Device &             device,
                  float                      direct,
                  const ResampleGradients &  gradients)
 {
-  static_assert(static_cast<std::size_t>(ReductionBlocks) * (affineSums + matrixSums) * sizeof(double) <=
-                  Device::ScratchBytes,
-                "sums exceed the scratch memory");
   const cudaStream_t stream = Enter(device);
   const Extent       extent(slope.lattice);
   const int          count = gradients.matrix ? affineSums + matrixSums : (gradients.affine ? affineSums : 0);
-  const dim3         grid = count > 0 ? VoxelGrid(extent, ReductionBlocks) : VoxelGrid(extent);
+  const dim3         grid = count > 0 ? VoxelGrid(extent, sumBlocks) : VoxelGrid(extent);
   GradientArguments  arguments{};
   arguments.map = SamplingMap(parameters, displacement, extent.NumberOfVoxels(), moving.lattice);
   arguments.moving = moving.data;

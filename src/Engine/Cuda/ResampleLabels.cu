@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floor per voxel: 20 bytes (displacement in, labels in once through the caches, labels out), 4 more for the weight; about
-// 40 operations inside a region and 200 at a border.
+// Floor per voxel: 20 bytes (displacement in, labels in once through the caches, labels out), 4 more for the weight;
+// about 40 operations inside a region and 200 at a border.
 #include "../Operators/ResampleLabels.h"
 
 #include "../Math/LabelVote.h"
@@ -37,9 +37,9 @@ __launch_bounds__(VoxelThreads) ResampleLabelsKernel(const __grid_constant__ Sam
 #pragma unroll
       for (int k = 0; k < 4; ++k)
       {
-        const std::int64_t row =
-          (static_cast<std::int64_t>((k & 2) != 0 ? az.upper : az.lower) * map.size[1] + ((k & 1) != 0 ? ay.upper : ay.lower)) *
-          map.size[0];
+        const int          j = (k & 1) != 0 ? ay.upper : ay.lower;
+        const int          i = (k & 2) != 0 ? az.upper : az.lower;
+        const std::int64_t row = (static_cast<std::int64_t>(i) * map.size[1] + j) * map.size[0];
         corners[2 * k] = moving[row + ax.lower];
         corners[2 * k + 1] = moving[row + ax.upper];
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Floor per component and voxel: 16 bytes of displacement and value in, 16 for clearing and reading the sums, 4 out; and
-// eight 64-bit atomic additions in the L2 cache, of which neighbours in a row that share corners save up to four.
+// eight 64-bit atomic additions in the L2 cache, of which neighbours in a row that
+// share corners save up to four.
 #include "../Operators/Splat.h"
 
 #include "../Math/FixedPoint.h"
@@ -21,6 +22,9 @@ constexpr std::int64_t headFloats = 64;
 
 using Integer = unsigned long long;
 constexpr unsigned int allLanes = 0xffffffffu;
+
+/** Enough blocks to fill a GPU some times over; each thread works out the unit once and then takes several planes. */
+constexpr std::int64_t scatterBlocks = 4096;
 
 /** Scatters one component. A lane passes the contributions to its four upper corners to the lane on its right where
  * those are that lane's lower corners, which is the rule in a smooth field. */
@@ -133,7 +137,7 @@ Splat(const Device &             device,
   for (int c = 0; c < value.components; ++c)
   {
     Check(cudaMemsetAsync(sums, 0, sizeof(Integer) * voxels, stream), "cudaMemsetAsync", device.Ordinal());
-    SplatKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(
+    SplatKernel<<<VoxelGrid(extent, scatterBlocks), VoxelBlock(), 0, stream>>>(
       map, extent, value.Component(c), bounds, bits, parameters.outside == Outside::Clamp, sums);
     CheckLaunch(device, "Splat");
     RoundSumsKernel<<<StreamGrid(voxels), StreamThreads, 0, stream>>>(

@@ -24,6 +24,7 @@ struct ComposeParameters
  * \param outer  u, 3 components on its own lattice, in voxels of that lattice; linear interpolation, see Outside.
  * \param inner  v, 3 components on the output lattice, in voxels; absent: v = 0.
  * With A = 1 and both on one lattice this is ITK's ComposeDisplacementFieldsImageFilter (d = u, w = v).
+ * The two lattices need not be alike; a batch is a loop over calls, which may share either field.
  * `output` may not alias `outer`; it may be `inner` itself. Deterministic. No workspace. */
 ITK_ENGINE_DECLARE(void Compose(const Device &            device,
                                 const ComposeParameters & parameters,

@@ -9,8 +9,8 @@ namespace itk
 {
 namespace engine
 {
-/** Gradient of a loss L through Exponential, exact for the discrete chain u_0 = scale v / 2^n, u_{i+1} = u_i + u_i o (1 +
- * u_i): with g_n = dL/du_n,
+/** Gradient of a loss L through Exponential, exact for the discrete chain u_0 = scale v / 2^n,
+ * u_{i+1} = u_i + u_i o (1 + u_i): with g_n = dL/du_n,
  *
  *   g_i = g_{i+1} + (grad u_i)^T g_{i+1} at x + u_i(x) + Splat(g_{i+1}),  dL/dv = scale / 2^n g_0.
  *

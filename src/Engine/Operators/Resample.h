@@ -44,9 +44,11 @@ struct ResampleParameters
  * \param inside       optional: 1 where p is inside the buffer and, with a mask, the nearest mask voxel is not 0.
  *
  * Inside the buffer means ITK's half-voxel rim, -0.5 <= p < size - 0.5 along each axis; within the rim and with
- * Outside::Clamp the nearest edge is taken. The output's lattice and the moving image's need not be alike; a batch is a
- * loop over calls, which may share `moving` or `displacement`. `gradient` and `inside` are never accumulated. B-spline: mirrored coefficients within the rim for Outside::Value, the
- * position clamped to [0, size - 1] for Outside::Clamp. Deterministic. No workspace. `output` must not alias an input. */
+ * Outside::Clamp the nearest edge is taken.
+ * B-spline: mirrored coefficients within the rim for Outside::Value, the position clamped to [0, size - 1] for
+ * Outside::Clamp. `gradient` and `inside` are never accumulated. The two lattices need not be alike; a batch is a loop
+ * over calls, which may share `moving` or `displacement`. Deterministic. No workspace. `output` must not alias an
+ * input. */
 ITK_ENGINE_DECLARE(void Resample(const Device &             device,
                                  const ResampleParameters & parameters,
                                  const ConstField &         moving,

@@ -28,8 +28,8 @@ struct ResampleGradients
  * \param slope        g, as many components as `moving`.
  * \param workspace    ResampleGradientWorkspace(device, moving lattice, gradients) floats; null if that is 0.
  *
- * grad I is exact for the interpolant: 0 along axes where the position is clamped, and 0 outside for Outside::Value (the
- * jump to outsideValue at the border has no derivative). x and u are in voxels of the output grid. Everything but
+ * grad I is exact for the interpolant: 0 along axes where the position is clamped, and 0 outside for Outside::Value
+ * (the jump to outsideValue at the border has no derivative). x and u are in voxels of the output grid. Everything but
  * dL/dI is computed in one pass that samples each component once; q in float32, the 21 sums in float64 in an order that
  * depends on the size alone. Deterministic. `gradients.displacement` may be `slope` if both have 3 components. */
 void

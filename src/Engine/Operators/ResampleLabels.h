@@ -17,8 +17,8 @@ using ConstLabels = FieldView<const std::int32_t>;
 /** Samples a label image of any number of labels: the label with the largest linear weight at p = A x + B u(x), that is,
  * the arg-max over the labels of the linear interpolation of their indicator images, in one pass and without those.
  *
- * \param parameters   A, B and the outside rule as for Resample (half-voxel rim, nearest edge); `interpolation` and
- *                     `outsideValue` are not looked at, `accumulate` must be false.
+ * \param parameters   A, B and the outside rule as for Resample (half-voxel rim, nearest edge); `interpolation`
+ *                     and `outsideValue` are not looked at, `accumulate` must be false.
  * \param moving       scalar, on its own lattice.
  * \param displacement u, 3 components on the output lattice, in its voxels; absent: u = 0.
  * \param outsideLabel where p is outside, for Outside::Value.

@@ -234,7 +234,8 @@ ExponentialGradient(const Device &                device,
   {
     Compose(device, ComposeParameters(), step(i), step(i), step(i + 1));
   }
-  ConstField from = slope;
+  float * const adjointWorkspace = workspace + squarings * VectorFloats(lattice);
+  ConstField    from = slope;
   for (int i = squarings - 1; i >= 0; --i)
   {
     // The gradients alternate between `gradient` and the step that is no longer needed.
@@ -244,8 +245,7 @@ ExponentialGradient(const Device &                device,
     ComposeGradient(device, ComposeParameters(), step(i), step(i), from, gradients, false, nullptr);
     gradients = ComposeGradients();
     gradients.outer = to;
-    ComposeGradient(
-      device, ComposeParameters(), step(i), step(i), from, gradients, true, workspace + squarings * VectorFloats(lattice));
+    ComposeGradient(device, ComposeParameters(), step(i), step(i), from, gradients, true, adjointWorkspace);
     from = to;
   }
   LinearCombination(device, scale, from, 0.0f, ConstField(), gradient);
