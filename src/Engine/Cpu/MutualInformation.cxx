@@ -28,6 +28,8 @@ NumberOfTasks(const Lattice & lattice, int bins)
   return std::max<std::int64_t>(1, std::min<std::int64_t>({ affordable, rows, 64 }));
 }
 
+constexpr int HistogramsOfTask = 2;
+
 /** What invalid voxels count into: the four values behind the histogram. */
 constexpr int SpareBins = 4;
 
@@ -57,16 +59,15 @@ struct Pieces
   float *  logarithms;
   float *  polynomials;
 
-  Pieces(float * workspace, std::int64_t tasks, std::int64_t cells)
+  Pieces(float * workspace, std::int64_t count, std::int64_t cells)
     : histograms(reinterpret_cast<double *>(workspace))
-    , logarithms(workspace + 2 * tasks * cells)
+    , logarithms(workspace + 2 * count * cells)
     , polynomials(logarithms + cells)
   {}
 };
 
-/** Cells along one axis; a voxel outside the range has inside = 0. */
 ITK_ENGINE_ROW void
-LocateRow(const Axis & axis, const float * values, int * cell, float * fraction, int * inside, int count)
+LocateRow(const Axis & axis, const float * values, int * cell, float * fraction, int count)
 {
   const Axis local = axis;
   for (int x = 0; x < count; ++x)
@@ -74,7 +75,6 @@ LocateRow(const Axis & axis, const float * values, int * cell, float * fraction,
     const HistogramPosition position = local.Locate(values[x]);
     cell[x] = position.cell;
     fraction[x] = position.fraction;
-    inside[x] = position.inside ? 1 : 0;
   }
 }
 
@@ -98,28 +98,27 @@ IndexRow(const int * fixedCell, const int * movingCell, const unsigned char * va
   }
 }
 
-/** Adds the cubic B-spline's weights, polynomials of the fraction, all four in one register. */
+/** The cubic B-spline's four weights. */
 ITK_ENGINE_ROW void
-AccumulateBSplineRow(const int * index, const float * fraction, double * histogram, int count)
+WeighRow(const float * fraction, double * w0, double * w1, double * w2, double * w3, int count)
 {
-  constexpr double c0[4] = { 1.0 / 6.0, 4.0 / 6.0, 1.0 / 6.0, 0.0 };
-  constexpr double c1[4] = { -0.5, 0.0, 0.5, 0.0 };
-  constexpr double c2[4] = { 0.5, -1.0, 0.5, 0.0 };
-  constexpr double c3[4] = { -1.0 / 6.0, 0.5, -0.5, 1.0 / 6.0 };
   for (int x = 0; x < count; ++x)
   {
-    const double   s = fraction[x];
-    double * const bin = histogram + index[x];
-    for (int k = 0; k < 4; ++k)
-    {
-      bin[k] += ((c3[k] * s + c2[k]) * s + c1[k]) * s + c0[k];
-    }
+    const double s = fraction[x];
+    const double t = 1.0 - s;
+    w0[x] = t * t * t * (1.0 / 6.0);
+    w1[x] = (4.0 + 3.0 * s * s * (s - 2.0)) * (1.0 / 6.0);
+    w2[x] = (4.0 + 3.0 * t * t * (t - 2.0)) * (1.0 / 6.0);
+    w3[x] = s * s * s * (1.0 / 6.0);
   }
 }
 
+/** slope = the B-spline's derivative at each voxel within the range, from the polynomials of its bins. */
 ITK_ENGINE_ROW void
 PolynomialRow(const int *   index,
-              const int *   inside,
+              const float * values,
+              float         minimum,
+              float         maximum,
               const float * fraction,
               const float * c0,
               const float * c1,
@@ -133,7 +132,7 @@ PolynomialRow(const int *   index,
     const int   i = index[x];
     const float s = fraction[x];
     const float value = (c2[i] * s + c1[i]) * s + c0[i];
-    slope[x] = inside[x] ? value : 0.0f;
+    slope[x] = (values[x] >= minimum) & (values[x] <= maximum) ? value : 0.0f;
   }
 }
 
@@ -168,15 +167,14 @@ public:
   std::int64_t
   Accumulate(std::int64_t begin, std::int64_t end, double * histogram) const
   {
-    std::fill_n(histogram, PaddedCells(m_Bins), 0.0);
+    std::fill_n(histogram, HistogramsOfTask * PaddedCells(m_Bins), 0.0);
     const int    nx = m_Lattice.own.size[0];
     std::int64_t number = (end - begin) * nx;
     int          fixedCell[BlockSize];
     int          movingCell[BlockSize];
-    int          inside[BlockSize];
     int          index[BlockSize];
-    float        fixedFraction[BlockSize];
-    float        movingFraction[BlockSize];
+    float        fraction[BlockSize];
+    double       weight[4][BlockSize];
     for (std::int64_t offset = begin * nx; offset < end * nx; offset += BlockSize)
     {
       const int                   count = static_cast<int>(std::min<std::int64_t>(BlockSize, end * nx - offset));
@@ -187,10 +185,19 @@ public:
       }
       if (IsMattes())
       {
-        LocateRow(m_FixedAxis, m_Fixed + offset, fixedCell, fixedFraction, inside, count);
-        LocateRow(m_MovingAxis, m_Warped + offset, movingCell, movingFraction, inside, count);
+        LocateRow(m_FixedAxis, m_Fixed + offset, fixedCell, fraction, count);
+        LocateRow(m_MovingAxis, m_Warped + offset, movingCell, fraction, count);
         IndexRow(fixedCell, movingCell, valid, m_Bins, index, count);
-        AccumulateBSplineRow(index, movingFraction, histogram, count);
+        WeighRow(fraction, weight[0], weight[1], weight[2], weight[3], count);
+        for (int x = 0; x < count; ++x)
+        {
+          // Neighbours are often alike: with two histograms they need not wait for each other's sums.
+          double * const bin = histogram + (x % 2) * PaddedCells(m_Bins) + index[x];
+          bin[0] += weight[0][x];
+          bin[1] += weight[1][x];
+          bin[2] += weight[2][x];
+          bin[3] += weight[3][x];
+        }
         continue;
       }
       ParzenWeights fixed;
@@ -308,25 +315,25 @@ public:
     for (int x = 0; x < nx; ++x)
     {
       slope[x] = 0.0f;
-      const HistogramPosition fixedPosition = m_FixedAxis.Locate(m_Fixed[offset + x]);
-      const HistogramPosition movingPosition = m_MovingAxis.Locate(m_Warped[offset + x]);
-      if ((m_Valid && !m_Valid.data[offset + x]) || !(toFixed ? fixedPosition : movingPosition).inside)
+      const float f = m_Fixed[offset + x];
+      const float m = m_Warped[offset + x];
+      if ((m_Valid && !m_Valid.data[offset + x]) || !(toFixed ? m_FixedAxis.IsInside(f) : m_MovingAxis.IsInside(m)))
       {
         continue;
       }
-      EvaluateParzenWindow(m_FixedShape, m_Bins, fixedPosition, fixed);
-      EvaluateParzenWindow(m_MovingShape, m_Bins, movingPosition, moving);
+      EvaluateParzenWindow(m_FixedShape, m_Bins, m_FixedAxis.Locate(f), fixed);
+      EvaluateParzenWindow(m_MovingShape, m_Bins, m_MovingAxis.Locate(m), moving);
       const float * const movingWeight = toFixed ? moving.weight : moving.derivative;
       const float * const fixedWeight = toFixed ? fixed.derivative : fixed.weight;
-      for (int f = 0; f < fixed.count; ++f)
+      for (int a = 0; a < fixed.count; ++a)
       {
-        const float * const bins = tables.logarithms + (fixed.first + f) * m_Bins + moving.first;
+        const float * const bins = tables.logarithms + (fixed.first + a) * m_Bins + moving.first;
         float               sum = 0.0f;
-        for (int m = 0; m < moving.count; ++m)
+        for (int b = 0; b < moving.count; ++b)
         {
-          sum += movingWeight[m] * bins[m];
+          sum += movingWeight[b] * bins[b];
         }
-        slope[x] += fixedWeight[f] * sum;
+        slope[x] += fixedWeight[a] * sum;
       }
       slope[x] *= toFixed ? tables.toFixed : tables.toMoving;
     }
@@ -342,16 +349,24 @@ private:
     const float * const c2 = c1 + PaddedCells(m_Bins);
     int                 fixedCell[BlockSize];
     int                 movingCell[BlockSize];
-    int                 inside[BlockSize];
     int                 index[BlockSize];
     float               fraction[BlockSize];
     for (int x = 0; x < nx; x += BlockSize)
     {
       const int count = std::min(BlockSize, nx - x);
-      LocateRow(m_FixedAxis, m_Fixed + offset + x, fixedCell, fraction, inside, count);
-      LocateRow(m_MovingAxis, m_Warped + offset + x, movingCell, fraction, inside, count);
+      LocateRow(m_FixedAxis, m_Fixed + offset + x, fixedCell, fraction, count);
+      LocateRow(m_MovingAxis, m_Warped + offset + x, movingCell, fraction, count);
       IndexRow(fixedCell, movingCell, m_Valid ? m_Valid.data + offset + x : nullptr, m_Bins, index, count);
-      PolynomialRow(index, inside, fraction, c0, c1, c2, slope + x, count);
+      PolynomialRow(index,
+                    m_Warped + offset + x,
+                    static_cast<float>(m_MovingAxis.minimum),
+                    static_cast<float>(m_MovingAxis.maximum),
+                    fraction,
+                    c0,
+                    c1,
+                    c2,
+                    slope + x,
+                    count);
     }
   }
 
@@ -371,7 +386,7 @@ std::int64_t
 MutualInformationWorkspace(const MutualInformationParameters & parameters, const Lattice & lattice, int)
 {
   const std::int64_t tasks = NumberOfTasks(lattice, parameters.numberOfBins);
-  return (2 * tasks + 4) * PaddedCells(parameters.numberOfBins);
+  return (2 * HistogramsOfTask * tasks + 4) * PaddedCells(parameters.numberOfBins);
 }
 
 void
@@ -393,7 +408,8 @@ MutualInformation(const Device &,
   const int                 bins = parameters.numberOfBins;
   const std::int64_t        cells = PaddedCells(bins);
   const std::int64_t        tasks = NumberOfTasks(lattice, bins);
-  const Pieces              pieces(workspace, tasks, cells);
+  const std::int64_t        histograms = HistogramsOfTask * tasks;
+  const Pieces              pieces(workspace, histograms, cells);
   std::vector<std::int64_t> numbers(tasks);
   Tables                    tables;
   tables.logarithms = pieces.logarithms;
@@ -404,14 +420,14 @@ MutualInformation(const Device &,
     const Channel channel(parameters, lattice, fixed.Component(c), warped.Component(c), valid);
     ParallelFor(tasks, [&](std::int64_t task) {
       numbers[task] =
-        channel.Accumulate(task * rows / tasks, (task + 1) * rows / tasks, pieces.histograms + task * cells);
+        channel.Accumulate(task * rows / tasks, (task + 1) * rows / tasks, pieces.histograms + HistogramsOfTask * task * cells);
     });
     ParallelFor(bins, [&](std::int64_t f) {
-      for (std::int64_t task = 1; task < tasks; ++task)
+      for (std::int64_t h = 1; h < histograms; ++h)
       {
         for (std::int64_t i = f * bins; i < (f + 1) * bins; ++i)
         {
-          pieces.histograms[i] += pieces.histograms[task * cells + i];
+          pieces.histograms[i] += pieces.histograms[h * cells + i];
         }
       }
     });

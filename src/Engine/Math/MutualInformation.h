@@ -38,7 +38,6 @@ struct HistogramPosition
 {
   int   cell;
   float fraction;
-  bool  inside; ///< within the range; outside it, and for NaN, the nearest end stands in and the derivative is 0
 };
 
 // In float32 the position within a bin is found without loss: from the rounding error of the difference (Knuth's two-sum)
@@ -68,7 +67,8 @@ MultiplySubtract(double a, double b, double c)
   return a * b - c;
 }
 
-/** The map from intensities to bins. The minimum has t = 2 and the maximum t = K - 2. */
+/** The map from intensities to bins. The minimum has t = 2 and the maximum t = K - 2; beyond them, and for NaN, the nearest
+ * end stands in. */
 template <typename TReal>
 struct HistogramAxis
 {
@@ -76,12 +76,12 @@ struct HistogramAxis
   TReal maximum;
   TReal scale; ///< bins per unit of intensity; 0 for a range without width
   TReal scaleRest; ///< what rounding took from scale
-  int   lastCell;
+  TReal lastCell;
 
   HistogramAxis(float low, float high, int bins)
     : minimum(low)
     , maximum(high)
-    , lastCell(bins - 2 * HistogramPadding - 1)
+    , lastCell(static_cast<TReal>(bins - 2 * HistogramPadding - 1))
   {
     const double width = static_cast<double>(high) - low;
     const double exact = width > 0.0 ? (bins - 2 * HistogramPadding) / width : 0.0;
@@ -89,27 +89,32 @@ struct HistogramAxis
     scaleRest = static_cast<TReal>(exact - static_cast<double>(scale));
   }
 
+  /** Written in reals as far as it goes, so that the compiler can put many voxels into one SIMD register. */
   ITK_ENGINE_HOST_DEVICE HistogramPosition
   Locate(float value) const
   {
-    // written so that NaN becomes the minimum
-    TReal v = value >= minimum ? static_cast<TReal>(value) : minimum;
+    // NaN becomes the minimum
+    TReal v = static_cast<TReal>(value);
+    v = v >= minimum ? v : minimum;
     v = v <= maximum ? v : maximum;
     const TReal distance = v - minimum;
     const TReal rest = distance * scaleRest + DifferenceRest(v, minimum, distance) * scale;
-    const int   guess = static_cast<int>(distance * scale);
-    const TReal excess = MultiplySubtract(distance, scale, static_cast<TReal>(guess)) + rest;
-    int         cell = guess + (excess >= TReal{ 1 } ? 1 : 0) - (excess < TReal{ 0 } ? 1 : 0);
-    cell = cell > 0 ? cell : 0;
+    const TReal guess = static_cast<TReal>(static_cast<int>(distance * scale));
+    const TReal excess = MultiplySubtract(distance, scale, guess) + rest;
+    TReal       cell = guess + (excess >= TReal{ 1 } ? TReal{ 1 } : TReal{ 0 }) - (excess < TReal{ 0 } ? TReal{ 1 } : TReal{ 0 });
+    cell = cell > TReal{ 0 } ? cell : TReal{ 0 };
     cell = cell < lastCell ? cell : lastCell;
-    TReal fraction = excess + static_cast<TReal>(guess - cell);
+    TReal fraction = excess + (guess - cell);
     fraction = fraction > TReal{ 0 } ? fraction : TReal{ 0 };
     fraction = fraction < TReal{ 1 } ? fraction : TReal{ 1 };
-    HistogramPosition position;
-    position.cell = cell;
-    position.fraction = static_cast<float>(fraction);
-    position.inside = value >= minimum && value <= maximum && scale > TReal{ 0 };
-    return position;
+    return HistogramPosition{ static_cast<int>(cell), static_cast<float>(fraction) };
+  }
+
+  /** Whether the weights of this intensity have a derivative: it is in the range, and the range has a width. */
+  ITK_ENGINE_HOST_DEVICE bool
+  IsInside(float value) const
+  {
+    return value >= minimum && value <= maximum && scale > TReal{ 0 };
   }
 };
 
