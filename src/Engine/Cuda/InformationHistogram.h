@@ -21,7 +21,8 @@ namespace cuda
 // images again: 64 bins fit, 128 need up to 3 slices, 256 need 11 (6 without the second word).
 
 constexpr int          HistogramThreads = 256;
-constexpr int          HistogramBlocks = 512;
+constexpr int          MostHistogramBlocks = 512;
+constexpr int          LeastVoxelsPerThread = 16; ///< so that filling the counters costs more than emptying them
 constexpr int          HistogramWords = 12288; ///< of shared memory, 48 KiB
 constexpr int          CoarseBits = 20;
 constexpr int          MostFineBits = 20;

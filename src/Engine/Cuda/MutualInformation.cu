@@ -73,7 +73,7 @@ __launch_bounds__(InformationThreads) InformationKernel(const Counter * __restri
 {
   __shared__ double fixed[MaximumHistogramBins];
   __shared__ double moving[MaximumHistogramBins];
-  __shared__ double toProbability;
+  __shared__ double toProbability[1]; // what turns counts into probabilities
   const int         lane = threadIdx.x & 31;
   double            information = 0.0;
   for (int c = 0; c < components; ++c)
@@ -112,16 +112,16 @@ __launch_bounds__(InformationThreads) InformationKernel(const Counter * __restri
       {
         total += fixed[f];
       }
-      toProbability = total > 0.0 ? 1.0 / total : 0.0;
-      marginals[MarginalSize(bins) * c + 2 * bins] = toProbability;
+      toProbability[0] = total > 0.0 ? 1.0 / total : 0.0;
+      marginals[MarginalSize(bins) * c + 2 * bins] = toProbability[0];
     }
     __syncthreads();
     double entropyF = 0.0;
     double entropyM = 0.0;
     if (static_cast<int>(threadIdx.x) < bins)
     {
-      fixed[threadIdx.x] *= toProbability;
-      moving[threadIdx.x] *= toProbability;
+      fixed[threadIdx.x] *= toProbability[0];
+      moving[threadIdx.x] *= toProbability[0];
       marginals[MarginalSize(bins) * c + threadIdx.x] = fixed[threadIdx.x];
       marginals[MarginalSize(bins) * c + bins + threadIdx.x] = moving[threadIdx.x];
       entropyF = EntropyTerm(fixed[threadIdx.x]);
@@ -133,7 +133,7 @@ __launch_bounds__(InformationThreads) InformationKernel(const Counter * __restri
     double unused = 0.0;
     for (int i = threadIdx.x; i < bins * bins; i += InformationThreads)
     {
-      entropy += EntropyTerm(static_cast<double>(channel[i]) * toProbability);
+      entropy += EntropyTerm(static_cast<double>(channel[i]) * toProbability[0]);
     }
     JoinBlock<Join::Sum, Join::Sum>(entropy, unused);
     if (threadIdx.x == 0)
@@ -313,8 +313,9 @@ MutualInformation(const Device &                      device,
   const bool fine = plan.fineBits > 0;
   const auto count = mattes ? (fine ? HistogramKernel<true, true> : HistogramKernel<true, false>)
                             : (fine ? HistogramKernel<false, true> : HistogramKernel<false, false>);
-  const auto blocks = static_cast<unsigned int>(
-    std::min<std::int64_t>(HistogramBlocks, (images.voxels + HistogramThreads - 1) / HistogramThreads));
+  constexpr int voxelsPerBlock = HistogramThreads * LeastVoxelsPerThread;
+  const auto    blocks = static_cast<unsigned int>(
+    std::min<std::int64_t>(MostHistogramBlocks, (images.voxels + voxelsPerBlock - 1) / voxelsPerBlock));
   const dim3 grid(blocks, static_cast<unsigned int>(plan.slices), static_cast<unsigned int>(components));
   count<<<grid, HistogramThreads, plan.SharedBytes(), stream>>>(images, plan, pieces.histogram, pieces.number);
   CheckLaunch(device, "MutualInformation: histogram");

@@ -39,7 +39,8 @@ RequireMutualInformationParameters(const MutualInformationParameters & parameter
  * logarithm. I = H(F) + H(M) - H(F, M), or with `normalized` (H(F) + H(M)) / H(F, M); the loss is -I. The windows are those
  * of Math/MutualInformation.h, at t = 2 + (K - 4) (intensity - minimum) / (maximum - minimum), K bins. Intensities beyond
  * the range count at its nearest end and have no gradient; NaN likewise at the minimum. A range without width puts all
- * voxels into one place: no information, no gradient.
+ * voxels into one place: no information, no gradient. Where t is a whole number to all digits, rounding decides to which
+ * bin of a ZeroOrder window the voxel belongs.
  *
  * \param fixed, warped C components: I is the mean over the components, each with a histogram of its own.
  * \param valid    optional: 0 excludes a voxel from the histogram and from the gradient.

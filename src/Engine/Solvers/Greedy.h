@@ -45,8 +45,9 @@ struct GreedyParameters
 {
   MetricKind               metric = MetricKind::Lncc;
   LnccParameters           lncc;
+  /** The range is that of the problem's scaled images, [0, 1]: the few voxels beyond it clamp. */
   MutualInformationParameters mutualInformation;
-  std::vector<GreedyLevel> levels;
+  std::vector<GreedyLevel>    levels;
   double                   learningRate = 0.5;
   double                   updateVariance = 2.0;
   double                   totalVariance = 0.5;
