@@ -73,7 +73,8 @@ public:
   enum class MetricEnum : unsigned char
   {
     LocalNormalizedCrossCorrelation,
-    MeanSquares
+    MeanSquares,
+    MutualInformation ///< Mattes', as in ITK
   };
 
   /** How a smoothed gradient g becomes a step: Adam's moments; g divided by its length at each voxel; or Levenberg's
@@ -119,7 +120,8 @@ public:
   struct GreedyParameters
   {
     MetricEnum         metric{ MetricEnum::LocalNormalizedCrossCorrelation };
-    SizeType           radius{ { 3, 3, 3 } };
+    SizeType           radius{ { 3, 3, 3 } };      ///< of LNCC's window
+    int                numberOfBins{ 32 };         ///< of mutual information's histogram, 8 to 256
     std::vector<Level> levels;
     double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
     int                stepReductions{ 0 };         ///< how often a converged level goes on with half the learning rate

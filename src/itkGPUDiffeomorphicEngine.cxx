@@ -243,12 +243,27 @@ UploadMask(const engine::Device &          device,
   return engine::ConstMask(buffer.Data(), lattice);
 }
 
+engine::MetricKind
+ToEngine(GPUDiffeomorphicEngine::MetricEnum metric)
+{
+  switch (metric)
+  {
+    case GPUDiffeomorphicEngine::MetricEnum::LocalNormalizedCrossCorrelation:
+      return engine::MetricKind::Lncc;
+    case GPUDiffeomorphicEngine::MetricEnum::MeanSquares:
+      return engine::MetricKind::MeanSquares;
+    case GPUDiffeomorphicEngine::MetricEnum::MutualInformation:
+      return engine::MetricKind::MutualInformation;
+  }
+  engine::ThrowError("unknown metric ", static_cast<int>(metric));
+}
+
 engine::GreedyParameters
 ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
 {
   engine::GreedyParameters result;
-  result.metric.kind = parameters.metric == GPUDiffeomorphicEngine::MetricEnum::MeanSquares ? engine::MetricKind::MeanSquares
-                                                                                       : engine::MetricKind::Lncc;
+  result.metric.kind = ToEngine(parameters.metric);
+  result.metric.mutualInformation.numberOfBins = parameters.numberOfBins;
   std::copy(parameters.radius.begin(), parameters.radius.end(), result.metric.lncc.radius);
   result.metric.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
   result.learningRate = parameters.learningRate;

@@ -3,18 +3,13 @@
 // threads, in turns, and prints a table. A comparison is one function below and one line in `comparisons`.
 #include "Core/Buffer.h"
 #include "Core/Stopwatch.h"
-#include "Operators/ExponentialGradient.h"
-#include "Operators/MetricInputs.h"
-#include "Operators/ResampleLabels.h"
+#include "Operators/MutualInformation.h"
 
-#include "itkComposeDisplacementFieldsImageFilter.h"
 #include "itkDisplacementFieldTransform.h"
-#include "itkExponentialDisplacementFieldImageFilter.h"
+#include "itkIdentityTransform.h"
 #include "itkImage.h"
-#include "itkLabelImageGaussianInterpolateImageFunction.h"
+#include "itkMattesMutualInformationImageToImageMetricv4.h"
 #include "itkMultiThreaderBase.h"
-#include "itkResampleImageFilter.h"
-#include "itkWarpImageFilter.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,13 +30,14 @@ struct Options
   Lattice     lattice{ 160, 192, 224 };
   int         runs = 5;
   int         threads = 2;
+  int         bins = 32;
 };
 
 Options
 ReadOptions(int argc, char * argv[])
 {
   const char * const usage =
-    "usage: gdreg-bench-itk [--device D] [--size XxYxZ] [--runs N] [--threads N]";
+    "usage: gdreg-bench-itk [--device D] [--size XxYxZ] [--runs N] [--threads N] [--bins N]";
   Options options;
   if (argc % 2 == 0)
   {
@@ -63,6 +59,10 @@ ReadOptions(int argc, char * argv[])
     else if (name == "--threads")
     {
       options.threads = std::max(1, std::atoi(value));
+    }
+    else if (name == "--bins")
+    {
+      options.bins = std::atoi(value);
     }
     else if (name == "--size" && std::sscanf(value, "%dx%dx%d", &size[0], &size[1], &size[2]) == 3)
     {
@@ -204,143 +204,65 @@ private:
   Buffer<float> m_Displacement;
 };
 
-/** What both sides give back to compare: the value in the middle. */
-std::size_t
-Middle(const Lattice & lattice)
-{
-  return static_cast<std::size_t>(lattice.Offset(lattice.size[0] / 2, lattice.size[1] / 2, lattice.size[2] / 2));
-}
-
-double
-Read(const Device & device, const float * values, std::size_t at)
-{
-  float value = 0.0f;
-  device.CopyToHost(&value, values + at, sizeof(value));
-  return value;
-}
-
+/** ITK's metric with local support: a displacement field as moving transform, image gradients by central differences. */
+template <typename TMetric>
 void
-CompareResample(const Scene & scene)
+PrepareMetric(TMetric * metric, const Scene & scene)
 {
-  const Device &      device = scene.GetDevice();
-  const Lattice &     lattice = scene.GetOptions().lattice;
-  const std::size_t   middle = Middle(lattice);
-  const Buffer<float> output(device, lattice.NumberOfVoxels());
-  const Field         field(output.Data(), lattice);
-  const auto          ours = [&] {
-    Resample(device, scene.inputs.sampling, scene.inputs.moving, scene.inputs.displacement, field);
-    return Read(device, output.Data(), middle);
-  };
-  auto warp = itk::WarpImageFilter<ImageType, ImageType, FieldType>::New();
-  warp->SetInput(scene.movingImage);
-  warp->SetDisplacementField(scene.fieldImage);
-  warp->SetOutputParametersFromImage(scene.movingImage);
-  scene.Time(
-    "WarpImageFilter",
-    [&] {
-      warp->Modified();
-      warp->Update();
-      return static_cast<double>(warp->GetOutput()->GetBufferPointer()[middle]);
-    },
-    ours);
   auto transform = itk::DisplacementFieldTransform<double, 3>::New();
   transform->SetDisplacementField(scene.fieldImage);
-  auto resample = itk::ResampleImageFilter<ImageType, ImageType>::New();
-  resample->SetInput(scene.movingImage);
-  resample->SetTransform(transform);
-  resample->SetOutputParametersFromImage(scene.movingImage);
-  scene.Time(
-    "ResampleImageFilter",
-    [&] {
-      resample->Modified();
-      resample->Update();
-      return static_cast<double>(resample->GetOutput()->GetBufferPointer()[middle]);
-    },
-    ours);
-
-  // A vote over the neighbours: ITK's has Gaussian weights of one voxel on 3 voxels along each axis.
-  using LabelImageType = itk::Image<short, 3>;
-  auto                      labelImage = MakeGrid<LabelImageType>(lattice);
-  std::vector<std::int32_t> labels(lattice.NumberOfVoxels());
-  for (std::size_t i = 0; i < labels.size(); ++i)
-  {
-    labels[i] = static_cast<std::int32_t>(8.0f * scene.movingImage->GetBufferPointer()[i]);
-    labelImage->GetBufferPointer()[i] = static_cast<short>(labels[i]);
-  }
-  auto         vote = itk::LabelImageGaussianInterpolateImageFunction<LabelImageType, double>::New();
-  const double sigma[3] = { 1.0, 1.0, 1.0 };
-  vote->SetParameters(sigma, 1.5);
-  auto resampleLabels = itk::ResampleImageFilter<LabelImageType, LabelImageType>::New();
-  resampleLabels->SetInput(labelImage);
-  resampleLabels->SetTransform(transform);
-  resampleLabels->SetInterpolator(vote);
-  resampleLabels->SetOutputParametersFromImage(labelImage);
-  const Buffer<std::int32_t> moving(device, lattice.NumberOfVoxels());
-  const Buffer<std::int32_t> warped(device, lattice.NumberOfVoxels());
-  device.CopyFromHost(moving.Data(), labels.data(), moving.Bytes());
-  scene.Time(
-    "ResampleImageFilter, label vote",
-    [&] {
-      resampleLabels->Modified();
-      resampleLabels->Update();
-      return static_cast<double>(resampleLabels->GetOutput()->GetBufferPointer()[middle]);
-    },
-    [&] {
-      ResampleLabels(device,
-                     scene.inputs.sampling,
-                     ConstLabels(moving.Data(), lattice),
-                     scene.inputs.displacement,
-                     0,
-                     Labels(warped.Data(), lattice));
-      std::int32_t label = 0;
-      device.CopyToHost(&label, warped.Data() + middle, sizeof(label));
-      return static_cast<double>(label);
-    });
+  metric->SetFixedImage(scene.fixedImage);
+  metric->SetMovingImage(scene.movingImage);
+  metric->SetVirtualDomainFromImage(scene.fixedImage);
+  metric->SetFixedTransform(itk::IdentityTransform<double, 3>::New());
+  metric->SetMovingTransform(transform);
+  metric->SetUseFixedImageGradientFilter(false);
+  metric->SetUseMovingImageGradientFilter(false);
+  metric->SetMaximumNumberOfWorkUnits(static_cast<itk::ThreadIdType>(scene.GetOptions().threads));
+  metric->Initialize();
 }
 
 void
-CompareCompose(const Scene & scene)
+CompareMutualInformation(const Scene & scene)
 {
-  const Device &      device = scene.GetDevice();
-  const Lattice &     lattice = scene.GetOptions().lattice;
-  const std::size_t   middle = Middle(lattice);
-  const Buffer<float> output(device, 3 * lattice.NumberOfVoxels());
-  const Buffer<float> workspace(device, 3 * lattice.NumberOfVoxels());
-  const Field         field(output.Data(), lattice, 3);
-  auto                compose = itk::ComposeDisplacementFieldsImageFilter<FieldType>::New();
-  compose->SetDisplacementField(scene.fieldImage);
-  compose->SetWarpingField(scene.fieldImage);
+  const Device &                                                                        device = scene.GetDevice();
+  auto metric = itk::MattesMutualInformationImageToImageMetricv4<ImageType, ImageType>::New();
+  metric->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(scene.GetOptions().bins));
+  PrepareMetric(metric.GetPointer(), scene);
+  itk::Array<double> derivative(metric->GetNumberOfParameters());
+
+  MutualInformationParameters parameters;
+  parameters.numberOfBins = scene.GetOptions().bins;
+  const auto range = [&](const ImageType * image, ParzenParameters & axis) {
+    const auto ends =
+      std::minmax_element(image->GetBufferPointer(), image->GetBufferPointer() + scene.GetOptions().lattice.NumberOfVoxels());
+    axis.minimum = *ends.first;
+    axis.maximum = *ends.second;
+  };
+  range(scene.fixedImage, parameters.fixed);
+  range(scene.movingImage, parameters.moving);
+  const Buffer<float>  gradient(device, 3 * scene.GetOptions().lattice.NumberOfVoxels());
+  const Buffer<double> energy(device, 2);
+  const Buffer<float>  workspace(device, MutualInformationToDisplacementWorkspace(device, parameters, scene.inputs));
+  const auto           evaluate = [&](const Field & output) {
+    MutualInformationToDisplacement(device, parameters, scene.inputs, energy.Data(), output, workspace.Data());
+    double numbers[2];
+    device.CopyToHost(numbers, energy.Data(), sizeof(numbers));
+    return -numbers[0] / numbers[1];
+  };
   scene.Time(
-    "ComposeDisplacementFieldsImageFilter",
+    "Mattes MI, value and derivative",
     [&] {
-      compose->Modified();
-      compose->Update();
-      return compose->GetOutput()->GetBufferPointer()[middle][0];
+      double value = 0.0;
+      metric->GetValueAndDerivative(value, derivative);
+      return value;
     },
-    [&] {
-      Compose(device, ComposeParameters(), scene.inputs.displacement, scene.inputs.displacement, field);
-      return Read(device, output.Data(), middle);
-    });
-  auto exponential = itk::ExponentialDisplacementFieldImageFilter<FieldType, FieldType>::New();
-  exponential->SetInput(scene.fieldImage);
-  exponential->AutomaticNumberOfIterationsOff();
-  exponential->SetMaximumNumberOfIterations(6);
+    [&] { return evaluate(Field(gradient.Data(), scene.GetOptions().lattice, 3)); });
   scene.Time(
-    "ExponentialDisplacementFieldIma...",
-    [&] {
-      exponential->Modified();
-      exponential->Update();
-      return exponential->GetOutput()->GetBufferPointer()[middle][0];
-    },
-    [&] {
-      ExponentialParameters parameters;
-      parameters.squarings = 6;
-      Exponential(device, parameters, scene.inputs.displacement, field, Field(workspace.Data(), lattice, 3));
-      return Read(device, output.Data(), middle);
-    });
+    "Mattes MI, value", [&] { return metric->GetValue(); }, [&] { return evaluate(Field()); });
 }
 
-const std::vector<std::function<void(const Scene &)>> comparisons = { CompareResample, CompareCompose };
+const std::vector<std::function<void(const Scene &)>> comparisons = { CompareMutualInformation };
 
 void
 Run(const Options & options)
@@ -348,13 +270,14 @@ Run(const Options & options)
   itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(static_cast<itk::ThreadIdType>(options.threads));
   const Device device = Device::Open(options.device);
   const Scene  scene(device, options);
-  std::printf("%s (%s), %dx%dx%d, %d threads, minimum of %d runs\n",
+  std::printf("%s (%s), %dx%dx%d, %d threads, %d bins, minimum of %d runs\n",
               device.Name().c_str(),
               device.Description().c_str(),
               options.lattice.size[0],
               options.lattice.size[1],
               options.lattice.size[2],
               options.threads,
+              options.bins,
               options.runs);
   std::printf("%-34s %9s %9s %7s %9s %9s %7s   %s\n",
               "wall, then CPU time of all threads",

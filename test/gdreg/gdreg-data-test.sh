@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Registers a pair of the development data and asserts its score:
-# gdreg-data-test.sh <gdreg> <data folder> <work folder> <device> t1pair|nirep|lungct|mousect
+# gdreg-data-test.sh <gdreg> <data folder> <work folder> <device> t1pair|nirep|lungct|mousect|msmri
 set -eu
 gdreg=$1
 data=$2/$5
@@ -58,6 +58,12 @@ case $case in
     run fixed.mha moving.mha lung --fixed-mask "$data/fixed_mask.mha" --moving-mask "$data/moving_mask.mha"
     score lung '.points.tre_mean <= 2.0' --fixed-points "$data/points_fixed.csv" \
       --moving-points "$data/points_moving.csv"
+    ;;
+  msmri)
+    # T1 and T2: the linear stage ends at 1.82 mm
+    run p07_fixed_t1.nii.gz p07_moving_t2.nii.gz ms --metric mi --update-variance 9 --total-variance 2
+    score ms '.points.tre_mean <= 0.8' --fixed-points "$data/p07_points_fixed.csv" \
+      --moving-points "$data/p07_points_moving.csv"
     ;;
   mousect)
     for moving in DBA_2J CBA_J; do

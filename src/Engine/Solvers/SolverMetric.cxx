@@ -25,6 +25,7 @@ SolverMetric::SolverMetric(const Device &           device,
       ThrowError("radius is ", radius, ": a number >= 0 is needed");
     }
   }
+  RequireMutualInformationParameters(parameters.mutualInformation, Field(), Field());
   m_Parameters.lncc.fixedShift = fixedMean;
   m_Parameters.lncc.movingShift = movingMean;
 }
@@ -32,19 +33,33 @@ SolverMetric::SolverMetric(const Device &           device,
 void
 SolverMetric::Evaluate(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const
 {
-  if (m_Parameters.kind == MetricKind::MeanSquares)
+  switch (m_Parameters.kind)
   {
-    MeanSquaresToDisplacement(m_Device, inputs, energy, gradient, workspace);
-    return;
+    case MetricKind::Lncc:
+      LnccToDisplacement(m_Device, m_Parameters.lncc, inputs, energy, gradient, workspace);
+      break;
+    case MetricKind::MeanSquares:
+      MeanSquaresToDisplacement(m_Device, inputs, energy, gradient, workspace);
+      break;
+    case MetricKind::MutualInformation:
+      MutualInformationToDisplacement(m_Device, m_Parameters.mutualInformation, inputs, energy, gradient, workspace);
+      break;
   }
-  LnccToDisplacement(m_Device, m_Parameters.lncc, inputs, energy, gradient, workspace);
 }
 
 std::int64_t
 SolverMetric::Workspace(const MetricInputs & inputs) const
 {
-  return m_Parameters.kind == MetricKind::MeanSquares ? MeanSquaresToDisplacementWorkspace(inputs)
-                                                      : LnccToDisplacementWorkspace(m_Device, inputs);
+  switch (m_Parameters.kind)
+  {
+    case MetricKind::MeanSquares:
+      return MeanSquaresToDisplacementWorkspace(inputs);
+    case MetricKind::MutualInformation:
+      return MutualInformationToDisplacementWorkspace(m_Device, m_Parameters.mutualInformation, inputs);
+    case MetricKind::Lncc:
+      break;
+  }
+  return LnccToDisplacementWorkspace(m_Device, inputs);
 }
 
 double
@@ -71,7 +86,16 @@ SolverMetric::ToLoss(const double (&energy)[2]) const
 double
 SolverMetric::GradientScale() const
 {
-  return m_Parameters.kind == MetricKind::MeanSquares ? 0.1 : 1.0;
+  switch (m_Parameters.kind)
+  {
+    case MetricKind::MeanSquares:
+      return 0.1;
+    case MetricKind::MutualInformation:
+      return 3.0;
+    case MetricKind::Lncc:
+      break;
+  }
+  return 1.0;
 }
 } // namespace engine
 } // namespace itk

@@ -4,6 +4,7 @@
 
 #include "../Operators/Lncc.h"
 #include "../Operators/MeanSquares.h"
+#include "../Operators/MutualInformation.h"
 
 namespace itk
 {
@@ -12,13 +13,16 @@ namespace engine
 enum class MetricKind
 {
   Lncc,
-  MeanSquares
+  MeanSquares,
+  MutualInformation
 };
 
 struct MetricParameters
 {
   MetricKind     kind = MetricKind::Lncc;
   LnccParameters lncc; ///< its shifts are set from the means of the problem's images
+  /** The range is that of the problem's scaled images, [0, 1]: the few voxels beyond it clamp. */
+  MutualInformationParameters mutualInformation;
 };
 
 /** The metric of a solver: one face for all the operators that compare images. */
@@ -44,8 +48,10 @@ public:
   double
   ToLoss(const double (&energy)[2]) const;
 
-  /** How large a voxel's gradient typically is beside LNCC's, images scaled to [0, 1]: one squared difference of
-   * intensities changes less with a displacement than the correlations of all the windows around it. */
+  /** Which gradients of a voxel count as small beside LNCC's, images scaled to [0, 1]. One squared difference of
+   * intensities changes less with a displacement than the correlations of all the windows around it. Mutual information's
+   * gradient is as large as LNCC's, but where the image is flat it is the noise of the histogram. With a larger scale T1
+   * and T2 of one head match better and two heads' T1 less well; 3 loses little on either. */
   double
   GradientScale() const;
 
