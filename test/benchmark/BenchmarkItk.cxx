@@ -268,7 +268,7 @@ CompareResample(const Scene & scene)
     labelImage->GetBufferPointer()[i] = static_cast<short>(labels[i]);
   }
   auto         vote = itk::LabelImageGaussianInterpolateImageFunction<LabelImageType, double>::New();
-  const double sigma[3] = { 1.0, 1.0, 1.0 };
+  double       sigma[3] = { 1.0, 1.0, 1.0 };
   vote->SetParameters(sigma, 1.5);
   auto resampleLabels = itk::ResampleImageFilter<LabelImageType, LabelImageType>::New();
   resampleLabels->SetInput(labelImage);
