@@ -11,8 +11,8 @@ namespace engine
 /** What an image metric compares at a displacement u: F(x) with M(A x + B u(x)). */
 struct MetricInputs
 {
-  ConstField         fixed;        ///< F, scalar; its lattice is the domain
-  ConstField         moving;       ///< M, scalar, on its own lattice
+  ConstField         fixed;        ///< F; its lattice is the domain. Scalar, but for Lncc
+  ConstField         moving;       ///< M, as many components, on its own lattice
   ConstField         displacement; ///< u, 3 components on the domain, voxels; absent: 0
   ResampleParameters sampling;     ///< A, B; Linear
   ConstMask          fixedMask;    ///< optional, on the domain
@@ -26,6 +26,14 @@ struct MetricInputs
     return fixedMask.data != nullptr || movingMask.data != nullptr || ignoreOutside;
   }
 };
+
+/** Throws unless the metrics can differentiate this sampling. */
+void
+RequireLinearSampling(const MetricInputs & inputs);
+
+/** The problem of one component, on this domain. */
+MetricInputs
+ComponentOf(const MetricInputs & inputs, int component, const Lattice & domain);
 
 /** Samples the moving image into `warped` and, if inputs.HasValidity(), writes to `valid` 1 where the point counts:
  * inside both masks and inside the moving image. */

@@ -241,7 +241,7 @@ std::int64_t
 GreedySolver::MetricWorkspace(const MetricInputs & inputs) const
 {
   return m_Parameters.metric == MetricKind::MeanSquares ? MeanSquaresToDisplacementWorkspace(inputs)
-                                                        : LnccToDisplacementWorkspace(m_Device, inputs);
+                                                        : LnccToDisplacementWorkspace(m_Device, m_Parameters.lncc, inputs);
 }
 
 double
