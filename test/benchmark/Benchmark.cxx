@@ -215,6 +215,7 @@ Run(const Options & options)
   gaussian.weights = LnccWeights::Gaussian;
   const Buffer<float> metricWorkspace(device,
                                       std::max({ LnccToDisplacementWorkspace(device, lncc, inputs),
+                                                 LnccWorkspace(device, lncc, lattice, 1, true),
                                                  LnccToDisplacementWorkspace(device, gaussian, inputs),
                                                  MeanSquaresToDisplacementWorkspace(inputs) }));
   SymmetricKernel sigmaOne[3];

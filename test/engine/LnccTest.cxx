@@ -29,7 +29,8 @@ Evaluate(const LnccParameters & parameters, const HostField & fixed, const HostF
   const DeviceFloats deviceMoving(moving);
   const auto         evaluate = [&](const LnccGradients & gradients) {
     const DeviceScalars energy(2);
-    const Workspace     workspace(LnccWorkspace(TestDevice(), parameters, fixed.lattice, fixed.components));
+    const Workspace     workspace(LnccWorkspace(
+      TestDevice(), parameters, fixed.lattice, fixed.components, static_cast<bool>(gradients.fixed)));
     Lncc(TestDevice(),
          parameters,
          deviceFixed,

@@ -156,6 +156,7 @@ TEST(LnccToDisplacement, ComponentsAndBothImages)
     const DeviceFloats  gradient(lattice, 3);
     const DeviceScalars energy(2);
     const Workspace     workspace(LnccToDisplacementWorkspace(TestDevice(), parameters, toMoving.inputs));
+    const Workspace     workspaceForBoth(LnccWorkspace(TestDevice(), parameters, lattice, 2, true));
     LnccToDisplacement(TestDevice(), parameters, toMoving.inputs, energy.Data(), gradient, workspace.Data());
     EXPECT_RELATIVE_NEAR(energy.Download()[0], sum, 1e-5);
     EXPECT_RELATIVE_ERROR_WHERE(smooth, gradient.Download(), movingGradient, 1e-5);
@@ -166,7 +167,7 @@ TEST(LnccToDisplacement, ComponentsAndBothImages)
     LnccGradients      gradients(both[0], both[1]);
     gradients.movingChain = &toMoving.inputs;
     gradients.fixedChain = &toFixed.inputs;
-    Lncc(TestDevice(), parameters, fixedImages, warped, ConstMask(), energy.Data(), gradients, workspace.Data());
+    Lncc(TestDevice(), parameters, fixedImages, warped, ConstMask(), energy.Data(), gradients, workspaceForBoth.Data());
     EXPECT_RELATIVE_NEAR(energy.Download()[0], sum, 1e-5);
     EXPECT_RELATIVE_ERROR_WHERE(smooth, both[0].Download(), movingGradient, 1e-5);
     EXPECT_RELATIVE_ERROR_WHERE(smooth, both[1].Download(), fixedGradient, 1e-5);

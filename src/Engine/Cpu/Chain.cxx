@@ -52,7 +52,7 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
   }
   const bool    clamp = inputs.sampling.outside == Outside::Clamp;
   SamplingBlock block;
-  float         added[3][SamplingBlock::Capacity];
+  float         sampled[3][SamplingBlock::Capacity];
   for (int x = begin; x < end; x += SamplingBlock::Capacity)
   {
     const int     length = std::min(SamplingBlock::Capacity, end - x);
@@ -61,15 +61,33 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
     for (int c = 0; c < 3; ++c)
     {
       u[c] = inputs.displacement ? inputs.displacement.Component(c) + offset + x : nullptr;
-      g[c] = accumulate ? added[c] : gradient.Component(c) + offset + x;
+      g[c] = accumulate || inputs.movingGradient ? sampled[c] : gradient.Component(c) + offset + x;
     }
-    SetDisplacements(block, inputs.sampling.affine, &inputs.sampling.displacementMatrix, u, 1.0f, x, y, z, length);
-    Locate(block, inputs.moving.lattice.own.size, x, y, z);
-    SampleGradients(block, inputs.moving.data, clamp, g);
-    MultiplyRow(inputs.sampling.displacementMatrix, slope + x, g[0], g[1], g[2], length);
-    for (int c = 0; accumulate && c < 3; ++c)
+    if (inputs.movingGradient)
     {
-      AddScaledRow(added[c], 1.0f, gradient.Component(c) + offset + x, length);
+      for (int c = 0; c < 3; ++c)
+      {
+        std::copy_n(inputs.movingGradient.Component(c) + offset + x, length, g[c]);
+      }
+    }
+    else
+    {
+      SetDisplacements(block, inputs.sampling.affine, &inputs.sampling.displacementMatrix, u, 1.0f, x, y, z, length);
+      Locate(block, inputs.moving.lattice.own.size, x, y, z);
+      Sample(block, inputs.moving.data, clamp, 0.0f, nullptr, g);
+    }
+    MultiplyRow(inputs.sampling.displacementMatrix, slope + x, g[0], g[1], g[2], length);
+    for (int c = 0; g[0] == sampled[0] && c < 3; ++c)
+    {
+      float * const target = gradient.Component(c) + offset + x;
+      if (accumulate)
+      {
+        AddScaledRow(g[c], 1.0f, target, length);
+      }
+      else
+      {
+        std::copy_n(g[c], length, target);
+      }
     }
   }
 }

@@ -47,7 +47,7 @@ Compose(const Device &,
         Locate(block, outer.lattice.own.size, x, y, z);
         for (int c = 0; c < 3; ++c)
         {
-          SampleValues(block, outer.Component(c), clamp, 0.0f, values);
+          Sample(block, outer.Component(c), clamp, 0.0f, values, { nullptr, nullptr, nullptr });
           if (parameters.addInner && inner)
           {
             AddScaledRow(u[c], scale, values, count);

@@ -5,6 +5,7 @@
 #include "Parallel.h"
 #include "Rows.h"
 
+#include <cstring>
 #include <limits>
 
 namespace itk
@@ -66,74 +67,114 @@ LocateAxis(const float * displacement,
   }
 }
 
+/** Corners of up to Capacity voxels: x neighbours side by side, one row for each pair of y and z. */
+struct CornerPairs
+{
+  static constexpr int Capacity = 64;
+  float                rows[4][2 * Capacity];
+};
+
+/** One load for two corners. Not a row function: gathers, which the compiler would use there, cost as much per corner. */
+void
+LoadPairs(const float * volume, const SamplingBlock & block, int first, int count, CornerPairs & pairs)
+{
+  for (int i = 0; i < count; ++i)
+  {
+    const float * const corner = volume + block.offset[first + i];
+    const int           stepY = block.step[1][first + i];
+    const int           stepZ = block.step[2][first + i];
+    std::memcpy(&pairs.rows[0][2 * i], corner, 2 * sizeof(float));
+    std::memcpy(&pairs.rows[1][2 * i], corner + stepY, 2 * sizeof(float));
+    std::memcpy(&pairs.rows[2][2 * i], corner + stepZ, 2 * sizeof(float));
+    std::memcpy(&pairs.rows[3][2 * i], corner + stepZ + stepY, 2 * sizeof(float));
+    if (block.step[0][first + i] == 0)
+    {
+      for (auto & row : pairs.rows)
+      {
+        row[2 * i + 1] = row[2 * i];
+      }
+    }
+  }
+}
+
+/** The same where the upper neighbour of a clamped voxel would lie behind the end of the volume. */
+void
+LoadSeparately(const float * volume, const SamplingBlock & block, int first, int count, CornerPairs & pairs)
+{
+  for (int i = 0; i < count; ++i)
+  {
+    for (int row = 0; row < 4; ++row)
+    {
+      const float * const corner = volume + block.offset[first + i] + (row & 1 ? block.step[1][first + i] : 0) +
+                                   (row & 2 ? block.step[2][first + i] : 0);
+      pairs.rows[row][2 * i] = corner[0];
+      pairs.rows[row][2 * i + 1] = corner[block.step[0][first + i]];
+    }
+  }
+}
+
+ITK_ENGINE_HOST_DEVICE LinearCorners
+TakeCorners(const CornerPairs & pairs, int i)
+{
+  return LinearCorners{ { pairs.rows[0][2 * i],
+                          pairs.rows[0][2 * i + 1],
+                          pairs.rows[1][2 * i],
+                          pairs.rows[1][2 * i + 1],
+                          pairs.rows[2][2 * i],
+                          pairs.rows[2][2 * i + 1],
+                          pairs.rows[3][2 * i],
+                          pairs.rows[3][2 * i + 1] } };
+}
+
 ITK_ENGINE_ROW void
-GatherValues(const float * volume,
-             const int *   offset,
-             const int *   stepX,
-             const int *   stepY,
-             const int *   stepZ,
-             const float * weightX,
-             const float * weightY,
-             const float * weightZ,
-             float *       values,
-             int           count)
+InterpolateValues(const CornerPairs & pairs,
+                  const float *       weightX,
+                  const float *       weightY,
+                  const float *       weightZ,
+                  float *             values,
+                  int                 count)
 {
 #pragma GCC ivdep
   for (int i = 0; i < count; ++i)
   {
-    const int   o = offset[i];
-    const int   sx = stepX[i];
-    const int   sy = stepY[i];
-    const int   sz = stepZ[i];
-    const float low = Mix(Mix(volume[o], volume[o + sx], weightX[i]),
-                          Mix(volume[o + sy], volume[o + sy + sx], weightX[i]),
-                          weightY[i]);
-    const float high = Mix(Mix(volume[o + sz], volume[o + sz + sx], weightX[i]),
-                           Mix(volume[o + sz + sy], volume[o + sz + sy + sx], weightX[i]),
-                           weightY[i]);
-    values[i] = Mix(low, high, weightZ[i]);
+    const LinearCorners c = TakeCorners(pairs, i);
+    values[i] = LinearValue(c, { 0, 0, weightX[i] }, { 0, 0, weightY[i] }, { 0, 0, weightZ[i] });
   }
 }
 
 ITK_ENGINE_ROW void
-GatherGradients(const float * volume,
-                const int *   offset,
-                const int *   stepX,
-                const int *   stepY,
-                const int *   stepZ,
-                const float * weightX,
-                const float * weightY,
-                const float * weightZ,
-                float *       gradientX,
-                float *       gradientY,
-                float *       gradientZ,
-                int           count)
+InterpolateGradients(const CornerPairs & pairs,
+                     const float *       weightX,
+                     const float *       weightY,
+                     const float *       weightZ,
+                     float *             gradientX,
+                     float *             gradientY,
+                     float *             gradientZ,
+                     int                 count)
 {
 #pragma GCC ivdep
   for (int i = 0; i < count; ++i)
   {
-    const int     o = offset[i];
-    const int     sx = stepX[i];
-    const int     sy = stepY[i];
-    const int     sz = stepZ[i];
-    LinearCorners c;
-    c.v[0] = volume[o];
-    c.v[1] = volume[o + sx];
-    c.v[2] = volume[o + sy];
-    c.v[3] = volume[o + sy + sx];
-    c.v[4] = volume[o + sz];
-    c.v[5] = volume[o + sz + sx];
-    c.v[6] = volume[o + sz + sy];
-    c.v[7] = volume[o + sz + sy + sx];
-    const LinearAxis x{ 0, 0, weightX[i] };
-    const LinearAxis y{ 0, 0, weightY[i] };
-    const LinearAxis z{ 0, 0, weightZ[i] };
-    float            gradient[3];
-    LinearGradient(c, x, y, z, gradient);
+    const LinearCorners c = TakeCorners(pairs, i);
+    float               gradient[3];
+    LinearGradient(c, { 0, 0, weightX[i] }, { 0, 0, weightY[i] }, { 0, 0, weightZ[i] }, gradient);
     gradientX[i] = gradient[0];
     gradientY[i] = gradient[1];
     gradientZ[i] = gradient[2];
   }
+}
+
+/** The highest offset of a block's corners at the lower end of x. */
+ITK_ENGINE_ROW int
+MaximumOffset(const int * offset, const int * stepY, const int * stepZ, int count)
+{
+  int maximum = 0;
+  for (int i = 0; i < count; ++i)
+  {
+    const int highest = offset[i] + stepY[i] + stepZ[i];
+    maximum = std::max(maximum, highest);
+  }
+  return maximum;
 }
 
 ITK_ENGINE_ROW void
@@ -200,43 +241,51 @@ Locate(SamplingBlock & block, const int (&size)[3], int x0, int y, int z)
                block.inside,
                block.count);
   }
+  block.atEnd = MaximumOffset(block.offset, block.step[1], block.step[2], block.count) + 1 >= strides[2] * size[2];
 }
 
 void
-SampleValues(const SamplingBlock & block, const float * volume, bool clamp, float outsideValue, float * values)
+Sample(const SamplingBlock & block,
+       const float *         volume,
+       bool                  clamp,
+       float                 outsideValue,
+       float *               values,
+       float * const (&gradient)[3])
 {
-  GatherValues(volume,
-               block.offset,
-               block.step[0],
-               block.step[1],
-               block.step[2],
-               block.weight[0],
-               block.weight[1],
-               block.weight[2],
-               values,
-               block.count);
-  if (!clamp)
+  CornerPairs pairs;
+  for (int first = 0; first < block.count; first += CornerPairs::Capacity)
+  {
+    const int           count = std::min(CornerPairs::Capacity, block.count - first);
+    const float * const weight[3] = { block.weight[0] + first, block.weight[1] + first, block.weight[2] + first };
+    if (block.atEnd)
+    {
+      LoadSeparately(volume, block, first, count, pairs);
+    }
+    else
+    {
+      LoadPairs(volume, block, first, count, pairs);
+    }
+    if (values)
+    {
+      InterpolateValues(pairs, weight[0], weight[1], weight[2], values + first, count);
+    }
+    if (gradient[0])
+    {
+      InterpolateGradients(pairs,
+                           weight[0],
+                           weight[1],
+                           weight[2],
+                           gradient[0] + first,
+                           gradient[1] + first,
+                           gradient[2] + first,
+                           count);
+    }
+  }
+  if (values && !clamp)
   {
     ReplaceOutside(block.inside, outsideValue, values, block.count);
   }
-}
-
-void
-SampleGradients(const SamplingBlock & block, const float * volume, bool clamp, float * const (&gradient)[3])
-{
-  GatherGradients(volume,
-                  block.offset,
-                  block.step[0],
-                  block.step[1],
-                  block.step[2],
-                  block.weight[0],
-                  block.weight[1],
-                  block.weight[2],
-                  gradient[0],
-                  gradient[1],
-                  gradient[2],
-                  block.count);
-  for (int c = 0; !clamp && c < 3; ++c)
+  for (int c = 0; gradient[0] && !clamp && c < 3; ++c)
   {
     ReplaceOutside(block.inside, 0.0f, gradient[c], block.count);
   }

@@ -22,6 +22,7 @@ struct SamplingBlock
   int                  step[3][Capacity];         ///< to its neighbour along each axis; 0 where clamped
   float                weight[3][Capacity];
   int                  inside[Capacity]; ///< 1 within ITK's half-voxel rim
+  bool                 atEnd;            ///< a corner is the last voxel of the volume
 };
 
 /** Sizes that offsets of 32 bits can address; throws beyond. */
@@ -44,13 +45,15 @@ SetDisplacements(SamplingBlock &       block,
 void
 Locate(SamplingBlock & block, const int (&size)[3], int x0, int y, int z);
 
-/** Trilinear values; outsideValue where not inside, unless `clamp`. */
+/** Trilinear values, outsideValue where not inside, and their exact derivatives with respect to the position, 0 where not
+ * inside; with `clamp` every voxel counts as inside. Either may be null. */
 void
-SampleValues(const SamplingBlock & block, const float * volume, bool clamp, float outsideValue, float * values);
-
-/** Exact derivatives of the values with respect to the position; 0 where not inside, unless `clamp`. */
-void
-SampleGradients(const SamplingBlock & block, const float * volume, bool clamp, float * const (&gradient)[3]);
+Sample(const SamplingBlock & block,
+       const float *         volume,
+       bool                  clamp,
+       float                 outsideValue,
+       float *               values,
+       float * const (&gradient)[3]);
 } // namespace cpu
 } // namespace engine
 } // namespace itk

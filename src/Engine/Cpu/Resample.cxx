@@ -73,14 +73,7 @@ LinearRow(const ResampleParameters & parameters, const Row & row)
     }
     SetDisplacements(block, parameters.affine, &parameters.displacementMatrix, u, 1.0f, x, row.y, row.z, count);
     Locate(block, row.size, x, row.y, row.z);
-    if (row.output)
-    {
-      SampleValues(block, row.moving, clamp, parameters.outsideValue, row.output + x);
-    }
-    if (gradient[0])
-    {
-      SampleGradients(block, row.moving, clamp, gradient);
-    }
+    Sample(block, row.moving, clamp, parameters.outsideValue, row.output ? row.output + x : nullptr, gradient);
   }
 }
 

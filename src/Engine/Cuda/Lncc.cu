@@ -396,17 +396,21 @@ FinishGradient(const Device &       device,
 namespace
 {
 std::int64_t
-Planes(const LnccParameters & parameters, int components)
+Planes(const LnccParameters & parameters, int components, bool bothGradients)
 {
-  return parameters.weights == LnccWeights::Gaussian ? 12 : (components > 1 ? 11 : 9);
+  if (parameters.weights == LnccWeights::Gaussian)
+  {
+    return 12;
+  }
+  return components > 1 ? (bothGradients ? 11 : 9) : (bothGradients ? 9 : 8);
 }
 } // namespace
 
 std::int64_t
-LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int components)
+LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int components, bool bothGradients)
 {
   // several components: two doubles at the end, at an even place
-  return Planes(parameters, components) * lattice.NumberOfVoxels() + (components > 1 ? 5 : 0);
+  return Planes(parameters, components, bothGradients) * lattice.NumberOfVoxels() + (components > 1 ? 5 : 0);
 }
 
 void
@@ -468,7 +472,7 @@ Lncc(const Device &         device,
     component.first = c == 0;
     component.energy = components == 1
                          ? energy
-                         : reinterpret_cast<double *>(workspace + (Planes(parameters, components) * voxels + 1) / 2 * 2);
+                         : reinterpret_cast<double *>(workspace + (Planes(parameters, components, both) * voxels + 1) / 2 * 2);
     component.coefficients = Coefficients{};
     if (gradients.moving)
     {

@@ -34,13 +34,12 @@ LocateOnAxis(int index, float d)
   return position;
 }
 
-/** ITK's IsInsideBuffer: -0.5 <= position < size - 0.5. */
+/** ITK's IsInsideBuffer: -0.5 <= position < size - 0.5. Counted in half voxels from -0.5 it is one comparison. */
 ITK_ENGINE_HOST_DEVICE bool
 IsInsideAxis(const AxisPosition & p, int size)
 {
-  const bool aboveLow = p.cell >= 0 || (p.cell == -1 && p.fraction >= 0.5f);
-  const bool belowHigh = p.cell < size - 1 || (p.cell == size - 1 && p.fraction < 0.5f);
-  return aboveLow && belowHigh;
+  const int halves = 2 * p.cell + (p.fraction >= 0.5f ? 2 : 1);
+  return static_cast<unsigned int>(halves) < 2u * static_cast<unsigned int>(size);
 }
 
 /** The two neighbours and the weight of the upper one, both clamped to the axis: outside they coincide, so the value is

@@ -83,7 +83,10 @@ ITK_ENGINE_DECLARE(void Lncc(const Device &         device,
                              double *               energy,
                              const LnccGradients &  gradients,
                              float *                workspace))
-ITK_ENGINE_DECLARE(std::int64_t LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int components))
+ITK_ENGINE_DECLARE(std::int64_t LnccWorkspace(const LnccParameters & parameters,
+                                              const Lattice &        lattice,
+                                              int                    components,
+                                              bool                   bothGradients))
 
 void
 Lncc(const Device &         device,
@@ -95,7 +98,11 @@ Lncc(const Device &         device,
      const LnccGradients &  gradients,
      float *                workspace);
 std::int64_t
-LnccWorkspace(const Device & device, const LnccParameters & parameters, const Lattice & lattice, int components = 1);
+LnccWorkspace(const Device &         device,
+              const LnccParameters & parameters,
+              const Lattice &        lattice,
+              int                    components = 1,
+              bool                   bothGradients = false);
 
 /** The same from the fixed image, the moving image and the displacement in one call: warps, evaluates, and writes
  * d(-sum cc / C)/du. `gradient` has 3 components, or is absent for the value alone.

@@ -25,9 +25,10 @@ ImageFloats(const ConstField & image)
 /** What both metrics keep: the warped image and, if needed, which voxels count. */
 struct Warped
 {
-  Field   image;
-  Mask    valid;
-  float * rest;
+  Field        image;
+  Mask         valid;
+  MetricInputs inputs; ///< with the moving gradient where it pays to sample it together with the image
+  float *      rest;
 };
 
 Warped
@@ -54,7 +55,10 @@ WarpIntoWorkspace(const Device &       device,
     workspace += MaskFloats(lattice);
   }
   warped.rest = workspace;
-  WarpMovingImage(device, inputs, warped.image, warped.valid);
+  const Field sampled = gradient && components == 1 && !device.IsCuda() ? gradient : Field();
+  WarpMovingImage(device, inputs, warped.image, warped.valid, sampled);
+  warped.inputs = inputs;
+  warped.inputs.movingGradient = sampled;
   return warped;
 }
 
@@ -84,10 +88,14 @@ ComponentOf(const MetricInputs & inputs, int component, const Lattice & domain)
 }
 
 void
-WarpMovingImage(const Device & device, const MetricInputs & inputs, const Field & warped, const Mask & valid)
+WarpMovingImage(const Device &       device,
+                const MetricInputs & inputs,
+                const Field &        warped,
+                const Mask &         valid,
+                const Field &        gradient)
 {
   const Mask inside = inputs.HasValidity() ? valid : Mask();
-  Resample(device, inputs.sampling, inputs.moving, inputs.displacement, warped, Field(), inputs.movingMask, inside);
+  Resample(device, inputs.sampling, inputs.moving, inputs.displacement, warped, gradient, inputs.movingMask, inside);
   if (inputs.fixedMask)
   {
     RequireField(inputs.fixedMask, inputs.fixed.lattice, 1, "fixed mask");
@@ -105,7 +113,7 @@ LnccToDisplacement(const Device &         device,
 {
   const Warped  warped = WarpIntoWorkspace(device, inputs, inputs.fixed.components, gradient, workspace);
   LnccGradients gradients(gradient);
-  gradients.movingChain = &inputs;
+  gradients.movingChain = &warped.inputs;
   Lncc(device, parameters, inputs.fixed, warped.image, warped.valid, energy, gradients, warped.rest);
 }
 
@@ -133,7 +141,7 @@ MeanSquaresToDisplacement(const Device &       device,
 {
   const Warped warped = WarpIntoWorkspace(device, inputs, 1, gradient, workspace);
   ITK_ENGINE_DISPATCH(device,
-                      MeanSquares(device, inputs.fixed, warped.image, warped.valid, energy, gradient, &inputs));
+                      MeanSquares(device, inputs.fixed, warped.image, warped.valid, energy, gradient, &warped.inputs));
 }
 
 std::int64_t

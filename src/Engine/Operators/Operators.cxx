@@ -214,6 +214,10 @@ RequireLnccGradient(const Field & gradient, const MetricInputs * chain, const Co
     {
       RequireField(chain->displacement, fixed.lattice, 3, "displacement of the chain");
     }
+    if (chain->movingGradient)
+    {
+      RequireField(chain->movingGradient, fixed.lattice, 3, "moving gradient of the chain");
+    }
   }
 }
 
@@ -261,10 +265,14 @@ Lncc(const Device &         device,
 }
 
 std::int64_t
-LnccWorkspace(const Device & device, const LnccParameters & parameters, const Lattice & lattice, int components)
+LnccWorkspace(const Device &         device,
+              const LnccParameters & parameters,
+              const Lattice &        lattice,
+              int                    components,
+              bool                   bothGradients)
 {
   static_cast<void>(device); // not asked without the CUDA backend
-  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components));
+  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components, bothGradients));
 }
 
 void
