@@ -22,7 +22,7 @@ ConvolveInDouble(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, c
   HostDoubles field = ToDoubles(input);
   for (int axis = 0; axis < 3; ++axis)
   {
-    if (input.lattice.size[axis] == 1)
+    if (input.lattice.size[axis] == 1 || kernels[axis].radius == 0)
     {
       continue;
     }

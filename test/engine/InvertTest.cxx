@@ -160,7 +160,7 @@ TEST(Invert, UpdateClipsLargeErrors)
   const Buffer<double> deviceNorms(TestDevice(), 2);
   TestDevice().CopyFromHost(deviceNorms.Data(), norms, sizeof(norms));
   const DeviceFloats inverse(start);
-  ITK_ENGINE_DISPATCH(TestDevice(), InvertUpdate(TestDevice(), 0.5f, DeviceFloats(error), deviceNorms.Data(), inverse));
+  InvertUpdate(TestDevice(), 0.5f, DeviceFloats(error), deviceNorms.Data(), inverse);
   EXPECT_RELATIVE_ERROR(inverse.Download(), expected, 1e-6);
 }
 

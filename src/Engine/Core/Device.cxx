@@ -276,12 +276,14 @@ Device::FreeBytes() const
 void *
 Device::Allocate(std::size_t bytes) const
 {
+  [[maybe_unused]] const std::size_t exactBytes = std::max<std::size_t>(bytes, 1);
   bytes = std::max<std::size_t>((bytes + Alignment - 1) / Alignment * Alignment, Alignment);
   void * pointer = nullptr;
 #if defined(ITK_ENGINE_CUDA)
   if (IsCuda())
   {
-    pointer = cuda::Allocate(Ordinal(), bytes);
+    // It rounds by itself, and memory checkers want to know where the values end.
+    pointer = cuda::Allocate(Ordinal(), exactBytes);
   }
   else
 #endif

@@ -90,7 +90,8 @@ GaussianSmooth(const Device &,
   SymmetricKernel    along[3];
   for (int d = 0; d < 3; ++d)
   {
-    if (lattice.own.size[d] > 1)
+    // Radius 0 is the identity, whatever its weight.
+    if (lattice.own.size[d] > 1 && kernels[d].radius > 0)
     {
       along[d] = kernels[d];
     }

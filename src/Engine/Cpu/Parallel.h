@@ -10,7 +10,9 @@
 
 // Row functions carry this: they are compiled for several instruction sets and the best one is chosen when the library
 // is loaded. Without contraction to fused multiply-adds (the engine's flags) all of them give the same bits.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
+#if defined(ITK_ENGINE_ROW)
+// given from outside
+#elif defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
 #  define ITK_ENGINE_ROW __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #  define ITK_ENGINE_ROW

@@ -28,6 +28,9 @@ constexpr int TileWarps = TileThreads / 32;
 constexpr int RunsPerRow = TileX / Run;
 /** Rows of sums in shared memory: an odd pitch, because eight runs of four rows are written by a warp at once. */
 constexpr int SumPitch = TileX + 1;
+/** Windows this narrow along y are summed anew at each step: hardly more work, and their few terms leave no room for the
+ * rounding of a running sum. */
+constexpr int NarrowRadius = 1;
 /** Larger radii along x or y take the path without shared memory. */
 constexpr int MaximumTileRadius = 15;
 
@@ -117,14 +120,18 @@ StoreSumsAlongY(const float *  sums,
   {
     const float * const line = sums + q * quantitySize + firstRow * SumPitch + column;
     float               sum = 0.0f;
-    for (int k = 0; k <= 2 * radius; ++k)
-    {
-      sum += line[k * SumPitch];
-    }
 #pragma unroll
     for (int j = 0; j < Run; ++j)
     {
-      if (j > 0)
+      if (j == 0 || radius <= NarrowRadius)
+      {
+        sum = 0.0f;
+        for (int k = 0; k <= 2 * radius; ++k)
+        {
+          sum += line[(k + j) * SumPitch];
+        }
+      }
+      else
       {
         sum += line[(2 * radius + j) * SumPitch] - line[(j - 1) * SumPitch];
       }

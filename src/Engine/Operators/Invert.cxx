@@ -44,9 +44,15 @@ Invert(const Device &           device,
       return result;
     }
     const float step = result.iterations == 0 ? 0.75f : 0.5f;
-    ITK_ENGINE_DISPATCH(device, InvertUpdate(device, step, workspace, scalars, inverse));
+    InvertUpdate(device, step, workspace, scalars, inverse);
     ++result.iterations;
   }
+}
+
+void
+InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse)
+{
+  ITK_ENGINE_DISPATCH(device, InvertUpdate(device, step, error, norms, inverse));
 }
 } // namespace engine
 } // namespace itk

@@ -44,6 +44,9 @@ Invert(const Device &           device,
 /** One relaxed step of the above: v <- v - step clip(e, step norms[1]), `norms` in device memory (see Norms). */
 ITK_ENGINE_DECLARE(
   void InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse))
+
+void
+InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse);
 } // namespace engine
 } // namespace itk
 
