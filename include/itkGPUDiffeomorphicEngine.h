@@ -72,7 +72,8 @@ public:
   enum class MetricEnum : unsigned char
   {
     LocalNormalizedCrossCorrelation,
-    MeanSquares
+    MeanSquares,
+    MutualInformation ///< Mattes', as in ITK
   };
 
   /** Two images and how they start. The pointers must stay valid during the call. */
@@ -99,7 +100,8 @@ public:
   struct GreedyParameters
   {
     MetricEnum         metric{ MetricEnum::LocalNormalizedCrossCorrelation };
-    SizeType           radius{ { 3, 3, 3 } };
+    SizeType           radius{ { 3, 3, 3 } };      ///< of LNCC's window
+    int                numberOfBins{ 32 };         ///< of mutual information's histogram, 8 to 256
     std::vector<Level> levels;
     double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
     double             updateFieldVariance{ 2.0 };  ///< Gaussian of the gradient, voxels^2 of the level

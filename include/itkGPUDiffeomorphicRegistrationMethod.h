@@ -22,6 +22,7 @@
 #include "itkGPUGreedyDiffeomorphicSolver.h"
 #include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
 #include "itkAffineTransform.h"
+#include "itkMattesMutualInformationImageToImageMetricv4.h"
 #include "itkMeanSquaresImageToImageMetricv4.h"
 #include "itkSyNImageRegistrationMethod.h"
 
@@ -39,7 +40,8 @@ namespace itk
  * level, convergence is the window slope of the metric. Their defaults are the greedy solver's: three levels of 200, 100
  * and 50 iterations, shrink factors 4, 2, 1, smoothing sigmas 1, 0, 0 voxels, learning rate 0.5, variances 2 (update
  * field) and 0.5 (total field). Metrics that run on the device:
- * ANTSNeighborhoodCorrelationImageToImageMetricv4 (the default, radius 3; with the exact gradient) and
+ * ANTSNeighborhoodCorrelationImageToImageMetricv4 (the default, radius 3; with the exact gradient),
+ * MattesMutualInformationImageToImageMetricv4 (its number of histogram bins is read) and
  * MeanSquaresImageToImageMetricv4, masks included. The moving initial transform must be linear (or a composite of
  * linear transforms). Whatever is not covered (another metric, several metrics, a fixed initial transform, restored
  * middle transforms, an initial displacement) runs in the superclass on the CPU, with one warning that says why.
@@ -135,6 +137,10 @@ private:
                                                                 MovingImageType,
                                                                 TVirtualImage,
                                                                 typename Superclass::RealType>;
+  using MutualInformationMetricType = MattesMutualInformationImageToImageMetricv4<FixedImageType,
+                                                                                  MovingImageType,
+                                                                                  TVirtualImage,
+                                                                                  typename Superclass::RealType>;
   using DoubleTransformType = AffineTransform<double, ImageDimension>;
 
   void

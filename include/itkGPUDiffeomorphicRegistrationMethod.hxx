@@ -64,7 +64,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
 {
   const auto * imageMetric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
   if (!dynamic_cast<const CorrelationMetricType *>(this->m_Metric.GetPointer()) &&
-      !dynamic_cast<const MeanSquaresMetricType *>(this->m_Metric.GetPointer()))
+      !dynamic_cast<const MeanSquaresMetricType *>(this->m_Metric.GetPointer()) &&
+      !dynamic_cast<const MutualInformationMetricType *>(this->m_Metric.GetPointer()))
   {
     return std::string("the metric is ") + (this->m_Metric ? this->m_Metric->GetNameOfClass() : "missing");
   }
@@ -160,6 +161,11 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
     {
       parameters.radius[d] = static_cast<int>(correlation->GetRadius()[d]);
     }
+  }
+  else if (const auto * information = dynamic_cast<const MutualInformationMetricType *>(this->m_Metric.GetPointer()))
+  {
+    parameters.metric = GPUDiffeomorphicEngine::MetricEnum::MutualInformation;
+    parameters.numberOfBins = static_cast<int>(information->GetNumberOfHistogramBins());
   }
   else
   {

@@ -240,12 +240,27 @@ UploadMask(const engine::Device &          device,
   return engine::ConstMask(buffer.Data(), lattice);
 }
 
+engine::MetricKind
+ToEngine(GPUDiffeomorphicEngine::MetricEnum metric)
+{
+  switch (metric)
+  {
+    case GPUDiffeomorphicEngine::MetricEnum::LocalNormalizedCrossCorrelation:
+      return engine::MetricKind::Lncc;
+    case GPUDiffeomorphicEngine::MetricEnum::MeanSquares:
+      return engine::MetricKind::MeanSquares;
+    case GPUDiffeomorphicEngine::MetricEnum::MutualInformation:
+      return engine::MetricKind::MutualInformation;
+  }
+  engine::ThrowError("unknown metric ", static_cast<int>(metric));
+}
+
 engine::GreedyParameters
 ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
 {
   engine::GreedyParameters result;
-  result.metric = parameters.metric == GPUDiffeomorphicEngine::MetricEnum::MeanSquares ? engine::MetricKind::MeanSquares
-                                                                                       : engine::MetricKind::Lncc;
+  result.metric = ToEngine(parameters.metric);
+  result.mutualInformation.numberOfBins = parameters.numberOfBins;
   std::copy(parameters.radius.begin(), parameters.radius.end(), result.lncc.radius);
   result.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
   result.learningRate = parameters.learningRate;

@@ -17,7 +17,7 @@
  *=========================================================================*/
 #include "itkGPUDiffeomorphicExample.h"
 
-#include "itkMattesMutualInformationImageToImageMetricv4.h"
+#include "itkJointHistogramMutualInformationImageToImageMetricv4.h"
 
 #include <limits>
 
@@ -59,14 +59,14 @@ CheckFallback(Checker & checker, const ExampleType & example, const std::string 
   auto window = itk::OutputWindow::GetInstance();
   itk::OutputWindow::SetInstance(catcher);
   auto method = MakeOneLevelMethod(example, device);
-  method->SetMetric(itk::MattesMutualInformationImageToImageMetricv4<ImageType, ImageType>::New());
+  method->SetMetric(itk::JointHistogramMutualInformationImageToImageMetricv4<ImageType, ImageType>::New());
   method->Update();
   checker.Expect(method->GetOutput()->Get()->GetDisplacementField() != nullptr, "the superclass made a field");
   checker.Expect(method->GetDeviceName().empty(), "no device is named when the superclass ran");
   int count = 0;
   for (const std::string & warning : catcher->warnings)
   {
-    count += warning.find("MattesMutualInformation") != std::string::npos;
+    count += warning.find("JointHistogramMutualInformation") != std::string::npos;
   }
   checker.Expect(count == 1, "one warning names the metric");
 

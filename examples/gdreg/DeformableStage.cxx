@@ -4,6 +4,7 @@
 #include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
 #include "itkGPUDiffeomorphicRegistrationMethod.h"
 #include "itkImageMaskSpatialObject.h"
+#include "itkMattesMutualInformationImageToImageMetricv4.h"
 #include "itkMeanSquaresImageToImageMetricv4.h"
 
 namespace gdreg
@@ -20,6 +21,8 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
     ANTSNeighborhoodCorrelationImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
   using MeanSquaresType =
     itk::MeanSquaresImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
+  using MutualInformationType =
+    itk::MattesMutualInformationImageToImageMetricv4<ImageType, ImageType, ImageType, typename MethodType::RealType>;
   using MaskObjectType = itk::ImageMaskSpatialObject<VDimension>;
   const RegisterSettings & settings = *input.settings;
 
@@ -46,6 +49,12 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
     radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
     correlation->SetRadius(radius);
     metric = correlation;
+  }
+  else if (settings.metric == SimilarityEnum::MutualInformation)
+  {
+    auto information = MutualInformationType::New();
+    information->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(settings.bins));
+    metric = information;
   }
   else
   {

@@ -293,7 +293,7 @@ private:
     input.settings = &m_Settings;
     m_Progress.Show("deformable stage");
     // Solvers minimise; people like to see a correlation grow.
-    const double sign = m_Settings.metric == SimilarityEnum::LocalCorrelation ? -1.0 : 1.0;
+    const double sign = m_Settings.metric == SimilarityEnum::MeanSquares ? 1.0 : -1.0;
     input.progress = [this, sign](unsigned int level, unsigned int iteration, double metric, double convergence) {
       char text[200];
       char slope[32] = "-";
@@ -335,7 +335,7 @@ private:
     m_Inverse = result.inverse;
     const auto & numbers = result.numbers;
     m_Record.hasDeformable = true;
-    m_Record.isLocalCorrelation = m_Settings.metric == SimilarityEnum::LocalCorrelation;
+    m_Record.metricName = m_Settings.DescribeMetric();
     m_Record.device = numbers.device;
     m_Record.deviceDescription = numbers.deviceDescription;
     m_Record.peakDeviceBytes = numbers.peakDeviceBytes;

@@ -96,8 +96,11 @@ RegisterSettings::Interpret()
                                      { "affine", LinearModelEnum::Affine } });
   solver =
     Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
-  metric = Choose<SimilarityEnum>(
-    "--metric", metricName, { { "lncc", SimilarityEnum::LocalCorrelation }, { "ssd", SimilarityEnum::MeanSquares } });
+  metric = Choose<SimilarityEnum>("--metric",
+                                  metricName,
+                                  { { "lncc", SimilarityEnum::LocalCorrelation },
+                                    { "mi", SimilarityEnum::MutualInformation },
+                                    { "ssd", SimilarityEnum::MeanSquares } });
 
   shrinkFactors.clear();
   smoothingSigmas.clear();
@@ -141,11 +144,27 @@ RegisterSettings::Interpret()
   convergenceWindow = ParseCount("--convergence", convergence[1], 2, 1000);
 
   CheckRange("--radius", radius, 1, 32);
+  CheckRange("--bins", bins, 8, 256);
   CheckRange("--learning-rate", learningRate, 1e-6, 10.0);
   CheckRange("--update-variance", updateVariance, 0.0, 1000.0);
   CheckRange("--total-variance", totalVariance, 0.0, 1000.0);
   CheckRange("--minimum-jacobian", minimumJacobian, 0.0, 0.99);
   CheckRange("--threads", threads, 0, 1024);
+}
+
+std::string
+RegisterSettings::DescribeMetric() const
+{
+  switch (metric)
+  {
+    case SimilarityEnum::MutualInformation:
+      return "mutual information";
+    case SimilarityEnum::MeanSquares:
+      return "mean squares";
+    case SimilarityEnum::LocalCorrelation:
+      break;
+  }
+  return "local correlation";
 }
 
 std::vector<std::pair<std::string, std::string>>
@@ -172,6 +191,7 @@ RegisterSettings::Describe() const
   {
     add("metric", metricName);
     add("radius", metric == SimilarityEnum::LocalCorrelation ? std::to_string(radius) : "");
+    add("bins", metric == SimilarityEnum::MutualInformation ? std::to_string(bins) : "");
     add("shrink-factors", shrinkFactorsText);
     add("smoothing-sigmas", smoothingSigmasText);
     add("iterations", iterationsText);

@@ -16,10 +16,12 @@ enum class SolverEnum
   None
 };
 
+/** What the deformable stage maximises, or minimises if it is mean squares. */
 enum class SimilarityEnum
 {
   LocalCorrelation,
-  MeanSquares
+  MeanSquares,
+  MutualInformation
 };
 
 /** The command line of `gdreg register`: as it was typed, and what it means. */
@@ -44,6 +46,7 @@ struct RegisterSettings
   std::string convergenceText{ "1e-6,10" };
   std::string device{ "auto" };
   int         radius{ 3 };
+  int         bins{ 32 };
   int         threads{ 0 };
   double      learningRate{ 0.5 };
   double      updateVariance{ 2.0 };
@@ -62,6 +65,10 @@ struct RegisterSettings
   /** Fills the second half from the first. Throws BadInput. */
   void
   Interpret();
+
+  /** The metric in words. */
+  std::string
+  DescribeMetric() const;
 
   /** Option and value, in the order of the command line's help, of what matters in a run. */
   std::vector<std::pair<std::string, std::string>>

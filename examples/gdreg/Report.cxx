@@ -8,6 +8,7 @@
 #include "ReportStyle.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
@@ -132,11 +133,13 @@ public:
                "linear stage " + Fixed(m_Record.correlationLinear, 2));
     if (m_Record.hasDeformable)
     {
-      const bool correlation = m_Record.isLocalCorrelation;
+      const bool correlation = m_Record.metricName == "local correlation";
       const auto show = [correlation](const double value) {
         return correlation ? Fixed(value, 2) : FormatNumber(value, 2);
       };
-      this->Card(correlation ? "Local correlation" : "Mean squares",
+      std::string title = m_Record.metricName;
+      title[0] = static_cast<char>(std::toupper(title[0]));
+      this->Card(title,
                  show(m_Record.initialMetricValue) + " &rarr; " + show(m_Record.finalMetricValue),
                  "deformable stage");
       this->Card("Jacobian",
@@ -253,9 +256,8 @@ public:
     this->Row("volume factor of the linear map", FormatNumber(m_Record.linearDeterminant, 4));
     if (m_Record.hasDeformable)
     {
-      const std::string metric = m_Record.isLocalCorrelation ? "local correlation" : "mean squares";
-      this->Row(metric + " before the deformable stage", FormatNumber(m_Record.initialMetricValue, 5));
-      this->Row(metric + " after", FormatNumber(m_Record.finalMetricValue, 5));
+      this->Row(m_Record.metricName + " before the deformable stage", FormatNumber(m_Record.initialMetricValue, 5));
+      this->Row(m_Record.metricName + " after", FormatNumber(m_Record.finalMetricValue, 5));
       this->Row("Jacobian",
                 FormatNumber(m_Record.minimumJacobian, 4) + " to " + FormatNumber(m_Record.maximumJacobian, 4));
       this->Row("folded voxels", std::to_string(m_Record.foldedVoxels));

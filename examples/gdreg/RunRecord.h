@@ -56,10 +56,10 @@ struct RunRecord
   double                  linearDeterminant{ 1.0 };
 
   bool               hasDeformable{ false };
-  bool               isLocalCorrelation{ false }; ///< what the metric values are: local correlation or mean squares
+  std::string        metricName; ///< "local correlation", "mutual information" or "mean squares"
   std::vector<Level> levels;
-  /** Local correlation (mean of CC, 1 is best) or mean squares at full resolution: after the linear stage, at the end.
-   */
+  /** The metric at full resolution, after the linear stage and at the end: the mean of CC, where 1 is best, mutual
+   * information in nats, or mean squares. */
   double      initialMetricValue{ 0.0 };
   double      finalMetricValue{ 0.0 };
   double      minimumJacobian{ 1.0 };

@@ -70,7 +70,7 @@ MakeJson(const RunRecord & record)
                      { "determinant", record.linearDeterminant } };
   if (record.hasDeformable)
   {
-    json["deformable"] = { { "metric", record.isLocalCorrelation ? "local correlation" : "mean squares" },
+    json["deformable"] = { { "metric", record.metricName },
                            { "levels", levels },
                            { "metric_before", record.initialMetricValue },
                            { "metric_after", record.finalMetricValue },

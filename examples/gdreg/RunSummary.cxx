@@ -15,8 +15,8 @@ PrintSummary(const RunRecord & record)
               record.correlationAfter);
   if (record.hasDeformable)
   {
-    std::printf("%s      %.6g before, %.6g after the deformable stage\n",
-                record.isLocalCorrelation ? "local corr. " : "mean squares",
+    std::printf("%-18s%.6g before, %.6g after the deformable stage\n",
+                (record.metricName == "local correlation" ? "local corr." : record.metricName).c_str(),
                 record.initialMetricValue,
                 record.finalMetricValue);
     std::printf("Jacobian          %.3f to %.3f, %zu folded voxels\n",

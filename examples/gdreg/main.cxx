@@ -58,9 +58,10 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid or affine")
     ->capture_default_str();
   command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();
-  command->add_option("--metric", settings.metricName, "lncc (local correlation) or ssd (mean squares)")
+  command->add_option("--metric", settings.metricName, "lncc (local correlation), mi (mutual information) or ssd (mean squares)")
     ->capture_default_str();
   command->add_option("--radius", settings.radius, "Radius of lncc's window in voxels")->capture_default_str();
+  command->add_option("--bins", settings.bins, "Bins of mi's histogram for each image, 8 to 256")->capture_default_str();
   command->add_option("--shrink-factors", settings.shrinkFactorsText, "Shrink factor of each level")
     ->capture_default_str();
   command->add_option("--smoothing-sigmas", settings.smoothingSigmasText, "Smoothing of each level in voxels")

@@ -132,6 +132,9 @@ bad_input()
   for with in 0 -3 1000 2.5 abc; do
     bad_option --radius "$with"
   done
+  for with in 7 257 -3 2.5 abc; do
+    bad_option --bins "$with"
+  done
   for with in 1e-6 abc,10 1e-6,1 -1,10 1e-6,10,3 1e-6,x; do
     bad_option --convergence "$with"
   done
@@ -248,6 +251,12 @@ commands()
   "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$prefix" --linear rigid \
     --shrink-factors 2 --smoothing-sigmas 1 --iterations 40 --fixed-mask fixed_mask3.nii.gz --metric ssd \
     --device "$device" --quiet || fail "register with a mask and mean squares"
+  "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/information" \
+    --linear rigid --shrink-factors 2 --smoothing-sigmas 1 --iterations 40 --fixed-mask fixed_mask3.nii.gz \
+    --metric mi --bins 24 --device "$device" --json "$work/information.json" --quiet ||
+    fail "register with a mask and mutual information"
+  number "$work/information.json" '.deformable.metric == "mutual information"'
+  number "$work/information.json" '.deformable.metric_after > .deformable.metric_before'
 
   check "$gdreg" compose --transform shift.tfm --transform "${prefix}_Composite.h5" --reference fixed3.nii.gz \
     --output "$work/out/composed.mha" --device "$device"

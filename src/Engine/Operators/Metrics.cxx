@@ -2,6 +2,7 @@
 // The metrics from images and displacement in one call, for all backends.
 #include "Lncc.h"
 #include "MeanSquares.h"
+#include "MutualInformation.h"
 
 namespace itk
 {
@@ -22,7 +23,7 @@ ImageFloats(const ConstField & image)
   return (image.NumberOfValues() + 63) / 64 * 64;
 }
 
-/** What both metrics keep: the warped image and, if needed, which voxels count. */
+/** What all metrics keep: the warped image and, if needed, which voxels count. */
 struct Warped
 {
   Field        image;
@@ -148,6 +149,37 @@ std::int64_t
 MeanSquaresToDisplacementWorkspace(const MetricInputs & inputs)
 {
   return WarpedFloats(inputs);
+}
+
+void
+MutualInformationToDisplacement(const Device &                      device,
+                                const MutualInformationParameters & parameters,
+                                const MetricInputs &                inputs,
+                                double *                            energy,
+                                const Field &                       gradient,
+                                float *                             workspace)
+{
+  RequireMutualInformationParameters(parameters, gradient, Field());
+  const Warped warped = WarpIntoWorkspace(device, inputs, 1, gradient, workspace);
+  ITK_ENGINE_DISPATCH(device,
+                      MutualInformation(device,
+                                        parameters,
+                                        inputs.fixed,
+                                        warped.image,
+                                        warped.valid,
+                                        energy,
+                                        gradient,
+                                        Field(),
+                                        &warped.inputs,
+                                        warped.rest));
+}
+
+std::int64_t
+MutualInformationToDisplacementWorkspace(const Device &                      device,
+                                         const MutualInformationParameters & parameters,
+                                         const MetricInputs &                inputs)
+{
+  return WarpedFloats(inputs) + MutualInformationWorkspace(device, parameters, inputs.fixed.lattice);
 }
 } // namespace engine
 } // namespace itk

@@ -7,9 +7,12 @@
 #include "JacobianDeterminant.h"
 #include "Lncc.h"
 #include "MeanSquares.h"
+#include "MutualInformation.h"
 #include "Pyramid.h"
 #include "Reductions.h"
 #include "Resample.h"
+
+#include <cmath>
 
 namespace itk
 {
@@ -294,6 +297,85 @@ MeanSquares(const Device &     device,
     RequireField(gradient, fixed.lattice, 1, "gradient");
   }
   ITK_ENGINE_DISPATCH(device, MeanSquares(device, fixed, warped, valid, energy, gradient, nullptr));
+}
+
+namespace
+{
+void
+RequireParzenParameters(const ParzenParameters & parameters, const Field & gradient, const char * name)
+{
+  if (!(parameters.minimum <= parameters.maximum) || !std::isfinite(parameters.minimum) ||
+      !std::isfinite(parameters.maximum))
+  {
+    ThrowError("MutualInformation: the range of the ", name, " image is ", parameters.minimum, " to ", parameters.maximum);
+  }
+  if (parameters.window == ParzenWindow::Gaussian &&
+      !(parameters.sigma >= MinimumParzenSigma && parameters.sigma <= MaximumParzenSigma))
+  {
+    ThrowError("MutualInformation: sigma of the ", name, " image is ", parameters.sigma, " bins, not ", MinimumParzenSigma,
+               " to ", MaximumParzenSigma);
+  }
+  if (gradient && parameters.window == ParzenWindow::ZeroOrder)
+  {
+    ThrowError("MutualInformation: the zero-order window of the ", name, " image has no gradient");
+  }
+}
+} // namespace
+
+void
+RequireMutualInformationParameters(const MutualInformationParameters & parameters,
+                                   const Field &                       gradient,
+                                   const Field &                       fixedGradient)
+{
+  if (parameters.numberOfBins < MinimumHistogramBins || parameters.numberOfBins > MaximumHistogramBins)
+  {
+    ThrowError("MutualInformation: number of bins is ", parameters.numberOfBins, ", not ", MinimumHistogramBins, " to ",
+               MaximumHistogramBins);
+  }
+  RequireParzenParameters(parameters.fixed, fixedGradient, "fixed");
+  RequireParzenParameters(parameters.moving, gradient, "moving");
+}
+
+void
+MutualInformation(const Device &                      device,
+                  const MutualInformationParameters & parameters,
+                  const ConstField &                  fixed,
+                  const ConstField &                  warped,
+                  const ConstMask &                   valid,
+                  double *                            energy,
+                  const Field &                       gradient,
+                  const Field &                       fixedGradient,
+                  float *                             workspace)
+{
+  RequireField(fixed, fixed.lattice, fixed.components, "fixed image");
+  RequireField(warped, fixed.lattice, fixed.components, "warped image");
+  if (valid)
+  {
+    RequireField(valid, fixed.lattice, 1, "valid");
+  }
+  if (gradient)
+  {
+    RequireField(gradient, fixed.lattice, fixed.components, "gradient");
+  }
+  if (fixedGradient)
+  {
+    RequireField(fixedGradient, fixed.lattice, fixed.components, "gradient to the fixed image");
+  }
+  RequireMutualInformationParameters(parameters, gradient, fixedGradient);
+  ITK_ENGINE_DISPATCH(
+    device,
+    MutualInformation(device, parameters, fixed, warped, valid, energy, gradient, fixedGradient, nullptr, workspace));
+}
+
+std::int64_t
+MutualInformationWorkspace(const Device &                      device,
+                           const MutualInformationParameters & parameters,
+                           const Lattice &                     lattice,
+                           int                                 components)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  RequireMutualInformationParameters(parameters, Field(), Field());
+  return ITK_ENGINE_DISPATCH(device, MutualInformationWorkspace(parameters, lattice, components));
 }
 
 void

@@ -6,11 +6,13 @@
 #include "../Operators/Compose.h"
 #include "../Operators/GaussianSmooth.h"
 #include "../Operators/JacobianDeterminant.h"
+#include "../Operators/Reductions.h"
 #include "Convergence.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 
 namespace itk
 {
@@ -34,7 +36,16 @@ Seconds(std::chrono::steady_clock::time_point since)
 double
 GradientScale(MetricKind metric)
 {
-  return metric == MetricKind::MeanSquares ? 0.1 : 1.0;
+  switch (metric)
+  {
+    case MetricKind::MeanSquares:
+      return 0.1;
+    case MetricKind::MutualInformation:
+      return std::getenv("MI_SCALE") ? std::atof(std::getenv("MI_SCALE")) : 1.0;
+    case MetricKind::Lncc:
+      break;
+  }
+  return 1.0;
 }
 } // namespace
 
@@ -85,6 +96,7 @@ GreedySolver::GreedySolver(const Device &              device,
   {
     ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
   }
+  RequireMutualInformationParameters(parameters.mutualInformation, Field(), Field());
   for (const int radius : parameters.lncc.radius)
   {
     requirePositive(radius, "radius", true);
@@ -231,6 +243,11 @@ GreedySolver::EvaluateMetric(const MetricInputs & inputs,
     MeanSquaresToDisplacement(m_Device, inputs, energy, gradient, workspace);
     return;
   }
+  if (m_Parameters.metric == MetricKind::MutualInformation)
+  {
+    MutualInformationToDisplacement(m_Device, m_Parameters.mutualInformation, inputs, energy, gradient, workspace);
+    return;
+  }
   LnccParameters lncc = m_Parameters.lncc;
   lncc.fixedShift = m_Problem.fixedMean;
   lncc.movingShift = m_Problem.movingMean;
@@ -240,8 +257,16 @@ GreedySolver::EvaluateMetric(const MetricInputs & inputs,
 std::int64_t
 GreedySolver::MetricWorkspace(const MetricInputs & inputs) const
 {
-  return m_Parameters.metric == MetricKind::MeanSquares ? MeanSquaresToDisplacementWorkspace(inputs)
-                                                        : LnccToDisplacementWorkspace(m_Device, m_Parameters.lncc, inputs);
+  switch (m_Parameters.metric)
+  {
+    case MetricKind::MeanSquares:
+      return MeanSquaresToDisplacementWorkspace(inputs);
+    case MetricKind::MutualInformation:
+      return MutualInformationToDisplacementWorkspace(m_Device, m_Parameters.mutualInformation, inputs);
+    case MetricKind::Lncc:
+      break;
+  }
+  return LnccToDisplacementWorkspace(m_Device, m_Parameters.lncc, inputs);
 }
 
 double
@@ -362,6 +387,11 @@ GreedySolver::RunLevel(unsigned int        level,
   const auto iterate = [&](int iteration) {
     EvaluateMetric(inputs, energies + 2 * iteration, gradient, scratch);
     GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, gradient, candidate);
+    if (std::getenv("MI_DEBUG") && iteration % 20 == 0)
+    {
+      Norms(m_Device, gradient, norms);
+      std::fprintf(stderr, "DEBUG it %d mean %g max %g\n", iteration, norms[0] / voxels, norms[1]);
+    }
     AdamStep step;
     step.beta1 = static_cast<float>(m_Parameters.beta1);
     step.beta2 = static_cast<float>(m_Parameters.beta2);

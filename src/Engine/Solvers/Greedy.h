@@ -4,6 +4,7 @@
 
 #include "../Operators/Lncc.h"
 #include "../Operators/MeanSquares.h"
+#include "../Operators/MutualInformation.h"
 #include "../Operators/Pyramid.h"
 
 #include <functional>
@@ -16,7 +17,8 @@ namespace engine
 enum class MetricKind
 {
   Lncc,
-  MeanSquares
+  MeanSquares,
+  MutualInformation
 };
 
 /** The images of a registration, on the device, intensities scaled to about [0, 1]. */
@@ -43,6 +45,7 @@ struct GreedyParameters
 {
   MetricKind               metric = MetricKind::Lncc;
   LnccParameters           lncc;
+  MutualInformationParameters mutualInformation;
   std::vector<GreedyLevel> levels;
   double                   learningRate = 0.5;
   double                   updateVariance = 2.0;
