@@ -274,7 +274,8 @@ CompareMutualInformation(const Scene & scene)
     "Mattes MI, value", [&] { return metric->GetValue(); }, [&] { return evaluate(Field()); });
 }
 
-/** ITK's is the metric for dense fields. Its derivative leaves out most of the windows that hold a voxel. */
+/** ITK's is the metric for dense fields. Its derivative leaves out all windows that hold a voxel but the one around it,
+ * and it counts flat windows, here the background, as correlated: that is the difference of the values. */
 void
 CompareLncc(const Scene & scene)
 {
