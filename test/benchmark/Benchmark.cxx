@@ -209,11 +209,16 @@ Run(const Options & options)
   inputs.moving = moving;
   inputs.displacement = u;
   inputs.sampling.outside = Outside::Clamp;
-  const Buffer<float> metricWorkspace(
-    device, std::max(LnccToDisplacementWorkspace(device, inputs), MeanSquaresToDisplacementWorkspace(inputs)));
   LnccParameters lncc;
   std::fill_n(lncc.radius, 3, options.radius);
   lncc.fixedShift = lncc.movingShift = 0.25f;
+  LnccParameters gaussian = lncc;
+  gaussian.weights = LnccWeights::Gaussian;
+  const Buffer<float> metricWorkspace(device,
+                                      std::max({ LnccToDisplacementWorkspace(device, lncc, inputs),
+                                                 LnccWorkspace(device, lncc, lattice, 1, true),
+                                                 LnccToDisplacementWorkspace(device, gaussian, inputs),
+                                                 MeanSquaresToDisplacementWorkspace(inputs) }));
   SymmetricKernel sigmaOne[3];
   SymmetricKernel sigmaThird[3];
   for (int d = 0; d < 3; ++d)
@@ -268,6 +273,13 @@ Run(const Options & options)
   });
   bench.Time("Lncc, gradient to the image", 12, [&] {
     Lncc(device, lncc, fixed, moving, ConstMask(), scalars.Data(), scalarOutput, metricWorkspace.Data());
+  });
+  bench.Time("Lncc, gradients to both images", 16, [&] {
+    const Field toFixed(gradientBuffer.Data(), lattice);
+    Lncc(device, lncc, fixed, moving, ConstMask(), scalars.Data(), { scalarOutput, toFixed }, metricWorkspace.Data());
+  });
+  bench.Time("Lncc, Gaussian, gradient to image", 12, [&] {
+    Lncc(device, gaussian, fixed, moving, ConstMask(), scalars.Data(), scalarOutput, metricWorkspace.Data());
   });
   const double metricTime = bench.Time("LnccToDisplacement", 32, [&] {
     LnccToDisplacement(device, lncc, inputs, scalars.Data(), gradient, metricWorkspace.Data());

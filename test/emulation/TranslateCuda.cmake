@@ -9,7 +9,7 @@ file(READ "${INPUT}" _source)
 set(_alignment "((__align__|alignas)\\([^()]*\\)[ ]*)?")
 string(REGEX REPLACE "extern[ ]+__shared__[ ]+${_alignment}([^;=(]*[ ])([A-Za-z0-9_]+)\\[\\];"
   "\\3* const \\4 = static_cast<\\3*>(::emulation::DynamicShared());" _source "${_source}")
-string(REGEX REPLACE "__shared__[ ]+${_alignment}([^;=,]*[ ])([A-Za-z0-9_]+)(\\[[^;=]*\\])?;"
+string(REGEX REPLACE "__shared__[ ]+${_alignment}([^;=,]*[ ])([A-Za-z0-9_]+)((\\[[^;=]*\\])*);"
   "static ::emulation::SharedVariable<\\3\\5> \\4Variable; auto & \\4 = \\4Variable.OfThisBlock();" _source "${_source}")
 
 set(_translated "#line 1 \"${INPUT}\"\n")

@@ -3,6 +3,7 @@
 
 #include "LinearSampling.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 namespace itk
 {
@@ -28,7 +29,7 @@ MultiplyRow(const Matrix3 & matrix, const float * slope, float * g0, float * g1,
 } // namespace
 
 void
-ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const Field & gradient)
+ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const Field & gradient, bool accumulate)
 {
   const std::int64_t offset = gradient.lattice.Offset(0, y, z);
   const int          count = gradient.lattice.own.size[0];
@@ -43,7 +44,7 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
   {
     --end;
   }
-  for (int c = 0; c < 3; ++c)
+  for (int c = 0; !accumulate && c < 3; ++c)
   {
     float * const row = gradient.Component(c) + offset;
     std::fill(row, row + begin, 0.0f);
@@ -51,6 +52,7 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
   }
   const bool    clamp = inputs.sampling.outside == Outside::Clamp;
   SamplingBlock block;
+  float         sampled[3][SamplingBlock::Capacity];
   for (int x = begin; x < end; x += SamplingBlock::Capacity)
   {
     const int     length = std::min(SamplingBlock::Capacity, end - x);
@@ -59,20 +61,42 @@ ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const F
     for (int c = 0; c < 3; ++c)
     {
       u[c] = inputs.displacement ? inputs.displacement.Component(c) + offset + x : nullptr;
-      g[c] = gradient.Component(c) + offset + x;
+      g[c] = accumulate || inputs.movingGradient ? sampled[c] : gradient.Component(c) + offset + x;
     }
-    Locate(block,
-           inputs.sampling.affine,
-           &inputs.sampling.displacementMatrix,
-           u,
-           1.0f,
-           inputs.moving.lattice.own.size,
-           x,
-           y,
-           z,
-           length);
-    SampleGradients(block, inputs.moving.data, clamp, g);
+    if (inputs.movingGradient)
+    {
+      for (int c = 0; c < 3; ++c)
+      {
+        std::copy_n(inputs.movingGradient.Component(c) + offset + x, length, g[c]);
+      }
+    }
+    else
+    {
+      Locate(block,
+             inputs.sampling.affine,
+             &inputs.sampling.displacementMatrix,
+             u,
+             1.0f,
+             inputs.moving.lattice.own.size,
+             x,
+             y,
+             z,
+             length);
+      SampleGradients(block, inputs.moving.data, clamp, g);
+    }
     MultiplyRow(inputs.sampling.displacementMatrix, slope + x, g[0], g[1], g[2], length);
+    for (int c = 0; g[0] == sampled[0] && c < 3; ++c)
+    {
+      float * const target = gradient.Component(c) + offset + x;
+      if (accumulate)
+      {
+        AddScaledRow(g[c], 1.0f, target, length);
+      }
+      else
+      {
+        std::copy_n(g[c], length, target);
+      }
+    }
   }
 }
 } // namespace cpu

@@ -11,9 +11,15 @@ namespace engine
 namespace cpu
 {
 /** One row of the chain rule that the metrics share: gradient(y) = slope(y) B^T grad M(A y + B u(y)), where `slope` is
- * the derivative with respect to the warped intensity. Voxels of slope 0 are not sampled. */
+ * the derivative with respect to the warped intensity. Voxels of slope 0 are not sampled.
+ * `accumulate` adds to the gradient instead. */
 void
-ChainRow(const MetricInputs & inputs, int y, int z, const float * slope, const Field & gradient);
+ChainRow(const MetricInputs & inputs,
+         int                  y,
+         int                  z,
+         const float *        slope,
+         const Field &        gradient,
+         bool                 accumulate = false);
 } // namespace cpu
 } // namespace engine
 } // namespace itk

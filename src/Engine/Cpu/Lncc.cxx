@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Box sums by running sums along z and y and by doubling along x, so the cost hardly depends on the window.
-// Floor, forward and gradient to the displacement: F, M, the three coefficients out and in, u in, gradient out, 56 bytes
-// and about 300 flops per voxel.
+// Box windows: a task takes a band of rows and a slab of planes, and its coefficients stay in a ring of planes in the
+// cache until the adjoint has summed them, so that memory sees the images and the gradients alone. Floor, forward and
+// gradient to the displacement: F, M, u in, gradient out, 32 bytes and about 300 flops per voxel.
+// Gaussian windows: products, coefficients and their smoothed versions in whole planes, 200 bytes per voxel.
 #include "../Operators/Lncc.h"
 
-#include "../Math/Lncc.h"
+#include "BoxSlider.h"
 #include "Chain.h"
+#include "LnccRows.h"
 #include "Parallel.h"
-#include "Rows.h"
 
 namespace itk
 {
@@ -17,530 +18,437 @@ namespace cpu
 {
 namespace
 {
-/** Rows between restarts of the running sum along y: rounding cannot build up further than this. */
-constexpr int RestartRows = 16;
-/** Windows this narrow along an axis are summed anew at each step: hardly more work, and their few products leave no
- * room for the rounding of a running sum. */
-constexpr int NarrowRadius = 1;
-
-/** Planes of one task. Depends on the image alone, since the running sum along z starts anew in each. */
-int
-SlabPlanes(int nz)
+/** Where the derivative of one component goes. */
+struct Target
 {
-  return std::min(32, std::max(8, nz / 16));
-}
+  Field                gradient; ///< absent: not wanted
+  const MetricInputs * chain;
+  float                scale;
+  bool                 accumulate; ///< add to what is there
+};
 
-/** Products of one row of the two images, added to (sign 1) or taken from (sign -1) the column sums F, M, FF, MM, FM. */
-ITK_ENGINE_ROW void
-AccumulateProducts(const float * fixed,
-                   const float * moving,
-                   float         fixedShift,
-                   float         movingShift,
-                   float         sign,
-                   float *       sums,
-                   std::int64_t  stride,
-                   int           count)
+/** A component's problem. */
+struct Problem
 {
-  for (int x = 0; x < count; ++x)
-  {
-    const float f = fixed[x] - fixedShift;
-    const float m = moving[x] - movingShift;
-    const float sf = sign * f;
-    const float sm = sign * m;
-    sums[x] += sf;
-    sums[x + stride] += sm;
-    sums[x + 2 * stride] += sf * f;
-    sums[x + 3 * stride] += sm * m;
-    sums[x + 4 * stride] += sf * m;
-  }
-}
+  const LnccParameters &    parameters;
+  const LnccWindowWeights & weights;
+  Lattice                   lattice;
+  LnccImages                images;
+  Target                    moving;
+  Target                    fixed;
 
-/** The row that enters and the row that leaves the window at once. Differences of products are formed from the
- * differences of the intensities, so the running sums never see the products themselves. */
-ITK_ENGINE_ROW void
-ExchangeProducts(const float * fixed,
-                 const float * moving,
-                 const float * fixedOld,
-                 const float * movingOld,
-                 float         fixedShift,
-                 float         movingShift,
-                 float *       sums,
-                 std::int64_t  stride,
-                 int           count)
-{
-  for (int x = 0; x < count; ++x)
+  bool
+  Both() const
   {
-    const float f = fixed[x] - fixedShift;
-    const float m = moving[x] - movingShift;
-    const float fo = fixedOld[x] - fixedShift;
-    const float mo = movingOld[x] - movingShift;
-    const float df = f - fo;
-    const float dm = m - mo;
-    sums[x] += df;
-    sums[x + stride] += dm;
-    sums[x + 2 * stride] += df * (f + fo);
-    sums[x + 3 * stride] += dm * (m + mo);
-    sums[x + 4 * stride] += df * m + fo * dm;
+    return static_cast<bool>(fixed.gradient);
   }
-}
+};
 
-ITK_ENGINE_ROW void
-ExchangeRow(const float * row, const float * old, float * sum, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    sum[x] += row[x] - old[x];
-  }
-}
-
-/** out[x] = sum of padded[x .. x + width): sums over 2^b values are built by doubling and those that make up `width`
- * are added. `padded` has count + width - 1 values and is overwritten. */
-ITK_ENGINE_ROW void
-SumWindows(float * padded, int width, float * out, int count)
-{
-  int length = count + width - 1;
-  int offset = 0;
-  int size = 1;
-  for (int x = 0; x < count; ++x)
-  {
-    out[x] = 0.0f;
-  }
-  while (true)
-  {
-    if (width & size)
-    {
-      for (int x = 0; x < count; ++x)
-      {
-        out[x] += padded[x + offset];
-      }
-      offset += size;
-    }
-    if (2 * size > width)
-    {
-      return;
-    }
-    length -= size;
-    for (int x = 0; x < length; ++x)
-    {
-      padded[x] += padded[x + size];
-    }
-    size *= 2;
-  }
-}
-
-ITK_ENGINE_ROW void
-EvaluateRow(const float * sums, const float * counts, float varianceFloor, float * a, float * b, float * c, float * cc, std::int64_t stride, int count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    const LnccWindow window = EvaluateLnccWindow(
-      sums[x], sums[x + stride], sums[x + 2 * stride], sums[x + 3 * stride], sums[x + 4 * stride], counts[x], varianceFloor);
-    a[x] = window.a;
-    b[x] = window.b;
-    c[x] = window.c;
-    cc[x] = window.correlation;
-  }
-}
-
-ITK_ENGINE_ROW void
-GradientRow(const float * fixed,
-            const float * moving,
-            float         fixedShift,
-            float         movingShift,
-            const float * a,
-            const float * b,
-            const float * c,
-            float *       gradient,
-            int           count)
-{
-  for (int x = 0; x < count; ++x)
-  {
-    gradient[x] = -(a[x] + 2.0f * (moving[x] - movingShift) * b[x] + (fixed[x] - fixedShift) * c[x]);
-  }
-}
-
-/** Slides a box over the planes of one slab. TSource fills column sums of a plane's rows; `emit(y, z, sums)` receives,
- * row by row, the complete window sums of all fields, `stride` apart. */
-template <int VFields>
-class BoxSlider
+/** Sums over the rows of a volume, joined in a fixed order. */
+class RowSums
 {
 public:
-  BoxSlider(const Lattice & lattice, const int (&radius)[3])
-  {
-    for (int d = 0; d < 3; ++d)
-    {
-      m_Size[d] = lattice.own.size[d];
-      m_Radius[d] = std::min(radius[d], m_Size[d] - 1);
-    }
-  }
-
-  std::size_t
-  ScratchSize() const
-  {
-    const std::size_t row = m_Size[0];
-    return VFields * row * m_Size[1] + 2 * VFields * row + row + 2 * m_Radius[0];
-  }
-
-  /** source.Add(y, z, sign, columns, stride) and source.Exchange(y, z, zOld, columns, stride) update one row. */
-  template <typename TSource, typename TEmit>
+  RowSums(const Lattice & lattice)
+    : m_Rows(lattice.own.size[1])
+    , m_Sums(static_cast<std::size_t>(m_Rows) * lattice.own.size[2], 0.0)
+    , m_Numbers(m_Sums.size(), 0)
+  {}
   void
-  Run(int zBegin, int zEnd, float * scratch, const TSource & source, const TEmit & emit) const
+  Set(int y, int z, double sum, int number)
   {
-    const int          nx = m_Size[0];
-    const int          ny = m_Size[1];
-    const int          nz = m_Size[2];
-    const std::int64_t plane = static_cast<std::int64_t>(nx) * ny;
-    float * const      columns = scratch;
-    float * const      rows = columns + VFields * plane;
-    float * const      windows = rows + VFields * nx;
-    float * const      padded = windows + VFields * nx;
-
-    for (int z = zBegin; z < zEnd; ++z)
+    m_Sums[static_cast<std::size_t>(z) * m_Rows + y] = sum;
+    m_Numbers[static_cast<std::size_t>(z) * m_Rows + y] = number;
+  }
+  void
+  AddTo(double * energy, double scale) const
+  {
+    double sum = 0.0;
+    double number = 0.0;
+    for (std::size_t i = 0; i < m_Sums.size(); ++i)
     {
-      if (z == zBegin || m_Radius[2] <= NarrowRadius)
-      {
-        std::fill(columns, columns + VFields * plane, 0.0f);
-        for (int k = std::max(0, z - m_Radius[2]); k <= std::min(nz - 1, z + m_Radius[2]); ++k)
-        {
-          for (int y = 0; y < ny; ++y)
-          {
-            source.Add(y, k, 1.0f, columns + static_cast<std::int64_t>(y) * nx, plane);
-          }
-        }
-      }
-      else
-      {
-        const int enter = z + m_Radius[2];
-        const int leave = z - m_Radius[2] - 1;
-        for (int y = 0; y < ny; ++y)
-        {
-          float * const row = columns + static_cast<std::int64_t>(y) * nx;
-          if (enter < nz && leave >= 0)
-          {
-            source.Exchange(y, enter, leave, row, plane);
-          }
-          else if (enter < nz)
-          {
-            source.Add(y, enter, 1.0f, row, plane);
-          }
-          else if (leave >= 0)
-          {
-            source.Add(y, leave, -1.0f, row, plane);
-          }
-        }
-      }
-      for (int y = 0; y < ny; ++y)
-      {
-        for (int f = 0; f < VFields; ++f)
-        {
-          UpdateRowSum(columns + f * plane, rows + f * nx, y);
-          std::fill(padded, padded + m_Radius[0], 0.0f);
-          std::copy_n(rows + f * nx, nx, padded + m_Radius[0]);
-          std::fill_n(padded + m_Radius[0] + nx, m_Radius[0], 0.0f);
-          SumWindows(padded, 2 * m_Radius[0] + 1, windows + f * nx, nx);
-        }
-        emit(y, z, windows);
-      }
+      sum += m_Sums[i];
+      number += m_Numbers[i];
     }
+    energy[0] += scale * sum;
+    energy[1] = number;
   }
 
 private:
-  /** Sum of the columns' rows y - radius .. y + radius. */
-  void
-  UpdateRowSum(const float * columns, float * sum, int y) const
-  {
-    const int nx = m_Size[0];
-    const int ny = m_Size[1];
-    const int enter = y + m_Radius[1];
-    const int leave = y - m_Radius[1] - 1;
-    if (y % RestartRows == 0 || m_Radius[1] <= NarrowRadius)
-    {
-      std::fill_n(sum, nx, 0.0f);
-      for (int k = std::max(0, y - m_Radius[1]); k <= std::min(ny - 1, enter); ++k)
-      {
-        AddScaledRow(columns + static_cast<std::int64_t>(k) * nx, 1.0f, sum, nx);
-      }
-      return;
-    }
-    if (enter < ny && leave >= 0)
-    {
-      ExchangeRow(columns + static_cast<std::int64_t>(enter) * nx, columns + static_cast<std::int64_t>(leave) * nx, sum, nx);
-    }
-    else if (enter < ny)
-    {
-      AddScaledRow(columns + static_cast<std::int64_t>(enter) * nx, 1.0f, sum, nx);
-    }
-    else if (leave >= 0)
-    {
-      AddScaledRow(columns + static_cast<std::int64_t>(leave) * nx, -1.0f, sum, nx);
-    }
-  }
-
-  int m_Size[3];
-  int m_Radius[3];
+  int                 m_Rows;
+  std::vector<double> m_Sums;
+  std::vector<int>    m_Numbers;
 };
 
-/** Products of the two images, every voxel valid. */
-struct ProductSource
+/** Evaluates a row of window sums. `mine`: whether its correlations belong into the energy. */
+void
+EvaluateRow(const Problem &          problem,
+            int                      y,
+            int                      z,
+            const float *            sums,
+            std::int64_t             sumStride,
+            float *                  coefficients,
+            std::int64_t             stride,
+            LnccWindowWeights::Row & weights,
+            float *                  correlations,
+            bool                     mine,
+            RowSums &                energy)
 {
-  ConstField fixed;
-  ConstField warped;
-  float      fixedShift;
-  float      movingShift;
-
-  void
-  Add(int y, int z, float sign, float * columns, std::int64_t stride) const
+  const int          nx = problem.lattice.own.size[0];
+  const LnccImages & images = problem.images;
+  if (images.valid)
   {
-    const std::int64_t o = fixed.lattice.Offset(0, y, z);
-    AccumulateProducts(
-      fixed.data + o, warped.data + o, fixedShift, movingShift, sign, columns, stride, fixed.lattice.own.size[0]);
+    problem.weights.Set(y, z, sums + NumberOfMoments * sumStride, weights);
   }
-
-  void
-  Exchange(int y, int z, int zOld, float * columns, std::int64_t stride) const
+  else
   {
-    const std::int64_t o = fixed.lattice.Offset(0, y, z);
-    const std::int64_t old = fixed.lattice.Offset(0, y, zOld);
-    ExchangeProducts(fixed.data + o,
-                     warped.data + o,
-                     fixed.data + old,
-                     warped.data + old,
-                     fixedShift,
-                     movingShift,
-                     columns,
-                     stride,
-                     fixed.lattice.own.size[0]);
+    problem.weights.Set(y, z, weights);
   }
-};
-
-ITK_ENGINE_ROW void
-AccumulateValidProducts(const float *         fixed,
-                        const float *         moving,
-                        const unsigned char * valid,
-                        float                 fixedShift,
-                        float                 movingShift,
-                        float                 sign,
-                        float *               sums,
-                        std::int64_t          stride,
-                        int                   count)
-{
-  for (int x = 0; x < count; ++x)
+  const bool both = problem.Both();
+  EvaluateWindows(problem.parameters, sums, sumStride, weights, both, coefficients, stride, correlations, nx);
+  int number = nx;
+  if (images.valid)
   {
-    const float f = valid[x] ? fixed[x] - fixedShift : 0.0f;
-    const float m = valid[x] ? moving[x] - movingShift : 0.0f;
-    sums[x] += sign * f;
-    sums[x + stride] += sign * m;
-    sums[x + 2 * stride] += sign * f * f;
-    sums[x + 3 * stride] += sign * m * m;
-    sums[x + 4 * stride] += sign * f * m;
-    sums[x + 5 * stride] += valid[x] ? sign : 0.0f;
+    const unsigned char * const valid = images.valid + problem.lattice.Offset(0, y, z);
+    number = ClearInvalid(
+      valid, both ? NumberOfCoefficientsForBoth : NumberOfCoefficients, coefficients, stride, correlations, nx);
+  }
+  if (mine)
+  {
+    energy.Set(y, z, SumRow(correlations, nx), number);
   }
 }
 
-/** Products of the two images where valid, and the number of valid voxels as a sixth field. */
-struct ValidProductSource
-{
-  ConstField fixed;
-  ConstField warped;
-  ConstMask  valid;
-  float      fixedShift;
-  float      movingShift;
-
-  void
-  Add(int y, int z, float sign, float * columns, std::int64_t stride) const
-  {
-    const std::int64_t o = fixed.lattice.Offset(0, y, z);
-    AccumulateValidProducts(fixed.data + o,
-                            warped.data + o,
-                            valid.data + o,
-                            fixedShift,
-                            movingShift,
-                            sign,
-                            columns,
-                            stride,
-                            fixed.lattice.own.size[0]);
-  }
-
-  void
-  Exchange(int y, int z, int zOld, float * columns, std::int64_t stride) const
-  {
-    Add(y, z, 1.0f, columns, stride);
-    Add(y, zOld, -1.0f, columns, stride);
-  }
-};
-
-/** The three coefficient fields of the adjoint. */
-struct CoefficientSource
-{
-  Lattice       lattice;
-  const float * coefficients;
-
-  void
-  Add(int y, int z, float sign, float * columns, std::int64_t stride) const
-  {
-    const std::int64_t o = lattice.Offset(0, y, z);
-    for (int f = 0; f < 3; ++f)
-    {
-      AddScaledRow(coefficients + f * lattice.NumberOfVoxels() + o, sign, columns + f * stride, lattice.own.size[0]);
-    }
-  }
-
-  void
-  Exchange(int y, int z, int zOld, float * columns, std::int64_t stride) const
-  {
-    const std::int64_t o = lattice.Offset(0, y, z);
-    const std::int64_t old = lattice.Offset(0, y, zOld);
-    for (int f = 0; f < 3; ++f)
-    {
-      const float * const plane = coefficients + f * lattice.NumberOfVoxels();
-      ExchangeRow(plane + o, plane + old, columns + f * stride, lattice.own.size[0]);
-    }
-  }
-};
-
-/** Evaluates the windows: coefficients to memory, correlations to per-plane sums. */
-template <int VFields, typename TSource>
+/** From summed coefficients, `stride` apart, to a row of the gradients. `slope` is a row of scratch. */
 void
-EvaluateWindows(const LnccParameters & parameters,
-                const ConstMask &      valid,
-                const Lattice &        lattice,
-                const TSource &        source,
-                float *                coefficients,
-                double *               energy)
+FinishRow(const Problem & problem, int y, int z, const float * sums, std::int64_t stride, float * slope)
 {
-  const int                nx = lattice.own.size[0];
-  const int                nz = lattice.own.size[2];
-  const int                slab = SlabPlanes(nz);
-  const BoxSlider<VFields> slider(lattice, parameters.radius);
-  std::vector<double>      sums(nz, 0.0);
-  std::vector<double>      numbers(nz, 0.0);
-  ParallelFor((nz + slab - 1) / slab, [&](std::int64_t task) {
-    const int     begin = static_cast<int>(task) * slab;
-    float * const scratch = ThreadScratch<float>(slider.ScratchSize() + 2 * nx);
-    float * const counts = scratch + slider.ScratchSize();
-    float * const correlations = counts + nx;
-    slider.Run(begin, std::min(nz, begin + slab), scratch, source, [&](int y, int z, const float * windows) {
-      const std::int64_t offset = lattice.Offset(0, y, z);
-      const std::int64_t voxels = lattice.NumberOfVoxels();
-      float * const      a = coefficients + offset;
-      if (VFields == 6)
-      {
-        for (int x = 0; x < nx; ++x)
-        {
-          counts[x] = std::max(1.0f, windows[5 * nx + x]);
-        }
-      }
-      else
-      {
-        const float rows = static_cast<float>(WindowCount(y, lattice.own.size[1], parameters.radius[1])) *
-                           static_cast<float>(WindowCount(z, nz, parameters.radius[2]));
-        for (int x = 0; x < nx; ++x)
-        {
-          counts[x] = rows * static_cast<float>(WindowCount(x, nx, parameters.radius[0]));
-        }
-      }
-      EvaluateRow(windows, counts, parameters.varianceFloor, a, a + voxels, a + 2 * voxels, correlations, nx, nx);
-      double       sum = 0.0;
-      std::int64_t number = nx;
-      if (VFields == 6)
-      {
-        number = 0;
-        for (int x = 0; x < nx; ++x)
-        {
-          if (valid.data[offset + x])
-          {
-            sum += correlations[x];
-            ++number;
-          }
-          else
-          {
-            a[x] = a[x + voxels] = a[x + 2 * voxels] = 0.0f;
-          }
-        }
-      }
-      else
-      {
-        for (int x = 0; x < nx; ++x)
-        {
-          sum += correlations[x];
-        }
-      }
-      sums[z] += sum;
-      numbers[z] += static_cast<double>(number);
-    });
-  });
-  energy[0] = energy[1] = 0.0;
-  for (int z = 0; z < nz; ++z)
+  const std::int64_t offset = problem.lattice.Offset(0, y, z);
+  const int          nx = problem.lattice.own.size[0];
+  for (const bool toFixed : { false, true })
   {
-    energy[0] += sums[z];
-    energy[1] += numbers[z];
+    const Target & target = toFixed ? problem.fixed : problem.moving;
+    if (!target.gradient)
+    {
+      continue;
+    }
+    float * const       row = target.chain ? slope : target.gradient.data + offset;
+    const float * const a = toFixed ? sums + 3 * stride : sums;
+    const float * const b = a + stride;
+    GradientRow(problem.images.At(offset), toFixed, target.scale, a, b, sums + 2 * stride, row, nx);
+    if (target.chain)
+    {
+      ChainRow(*target.chain, y, z, row, target.gradient, target.accumulate);
+    }
   }
+}
+
+struct ProductSource
+{
+  LnccImages images;
+  Lattice    lattice;
+
+  void
+  Add(int y, int z, float sign, float * sums, std::int64_t stride) const
+  {
+    AccumulateProducts(images.At(lattice.Offset(0, y, z)), sign, sums, stride, lattice.own.size[0]);
+  }
+
+  void
+  Exchange(int y, int z, int zOld, float * sums, std::int64_t stride) const
+  {
+    if (images.valid)
+    {
+      Add(y, z, 1.0f, sums, stride);
+      Add(y, zOld, -1.0f, sums, stride);
+      return;
+    }
+    ExchangeProducts(images.At(lattice.Offset(0, y, z)),
+                     images.At(lattice.Offset(0, y, zOld)),
+                     sums,
+                     stride,
+                     lattice.own.size[0]);
+  }
+};
+
+/** The coefficients of the last planes of a band, each plane's fields one after another. */
+template <int VFields>
+struct CoefficientRing
+{
+  float *      data;
+  int          planes;
+  int          nx;
+  int          lowY;
+  std::int64_t fieldStride;
+
+  float *
+  Row(int y, int z) const
+  {
+    return data + z % planes * VFields * fieldStride + static_cast<std::int64_t>(y - lowY) * nx;
+  }
+
+  void
+  Add(int y, int z, float sign, float * sums, std::int64_t stride) const
+  {
+    for (int f = 0; f < VFields; ++f)
+    {
+      AddScaledRow(Row(y, z) + f * fieldStride, sign, sums + f * stride, nx);
+    }
+  }
+
+  void
+  Exchange(int y, int z, int zOld, float * sums, std::int64_t stride) const
+  {
+    for (int f = 0; f < VFields; ++f)
+    {
+      ExchangeRow(Row(y, z) + f * fieldStride, Row(y, zOld) + f * fieldStride, sums + f * stride, nx);
+    }
+  }
+};
+
+/** The part of a volume that one task computes: planes and rows, growing with the window, whose halo is computed twice.
+ * Depends on the sizes alone, since running sums start anew in each. */
+struct Tiles
+{
+  int planes;
+  int rows;
+  int slabs;
+  int bands;
+
+  Tiles(const Lattice & lattice, const int (&radius)[3])
+    : planes(Length(lattice.own.size[2], radius[2], 32))
+    , rows(Length(lattice.own.size[1], radius[1], 64))
+    , slabs((lattice.own.size[2] + planes - 1) / planes)
+    , bands((lattice.own.size[1] + rows - 1) / rows)
+  {}
+
+private:
+  static int
+  Length(int size, int radius, int shortest)
+  {
+    const int length = std::max(shortest, radius > size ? size : 6 * radius);
+    const int pieces = std::max(1, size / length);
+    return (size + pieces - 1) / pieces;
+  }
+};
+
+/** Box windows, one task. */
+template <int VMoments, int VCoefficients>
+void
+RunTile(const Problem & problem, int yBegin, int yEnd, int zBegin, int zEnd, RowSums & energy)
+{
+  const Lattice & lattice = problem.lattice;
+  const int (&radius)[3] = problem.parameters.radius;
+  const int  nx = lattice.own.size[0];
+  const int  ny = lattice.own.size[1];
+  const int  nz = lattice.own.size[2];
+  const bool wantsGradient = VCoefficients > 0;
+  // the windows of the halo hold voxels of the tile
+  const int haloY = wantsGradient ? std::min(radius[1], ny - 1) : 0;
+  const int haloZ = wantsGradient ? std::min(radius[2], nz - 1) : 0;
+  const int firstY = std::max(0, yBegin - haloY);
+  const int lastY = std::min(ny, yEnd + haloY);
+  const int firstZ = std::max(0, zBegin - haloZ);
+  const int lastZ = std::min(nz, zEnd + haloZ);
+
+  BoxSlider<VMoments>                        windows(lattice, radius, firstY, lastY);
+  BoxSlider<std::max(1, VCoefficients)>      adjoint(lattice, radius, yBegin, yEnd);
+  CoefficientRing<std::max(1, VCoefficients)> ring{};
+  ring.planes = std::min(2 * haloZ + 2, lastZ - firstZ);
+  ring.nx = nx;
+  ring.lowY = firstY;
+  ring.fieldStride = static_cast<std::int64_t>(lastY - firstY) * nx;
+  const std::int64_t ringSize = wantsGradient ? ring.planes * VCoefficients * ring.fieldStride : 0;
+  float *            scratch =
+    ThreadScratch<float>(windows.ScratchSize() + (wantsGradient ? adjoint.ScratchSize() + ringSize : 0) + 2 * nx);
+  float * const correlations = scratch;
+  float * const slope = correlations + nx;
+  scratch = slope + nx;
+  windows.Start(scratch);
+  scratch += windows.ScratchSize();
+  if (wantsGradient)
+  {
+    ring.data = scratch;
+    adjoint.Start(scratch + ringSize);
+  }
+
+  const ProductSource    products{ problem.images, lattice };
+  LnccWindowWeights::Row weights = problem.weights.MakeRow();
+  for (int z = firstZ; z < lastZ + haloZ; ++z)
+  {
+    if (z < lastZ)
+    {
+      windows.Step(z, products, [&](int y, const float * sums) {
+        const bool    mine = z >= zBegin && z < zEnd && y >= yBegin && y < yEnd;
+        float * const coefficients = wantsGradient ? ring.Row(y, z) : nullptr;
+        EvaluateRow(
+          problem, y, z, sums, nx, coefficients, ring.fieldStride, weights, correlations, mine, energy);
+      });
+    }
+    const int complete = z - haloZ;
+    if (wantsGradient && complete >= zBegin && complete < zEnd)
+    {
+      adjoint.Step(complete, ring, [&](int y, const float * sums) { FinishRow(problem, y, complete, sums, nx, slope); });
+    }
+  }
+}
+
+void
+RunBox(const Problem & problem, RowSums & energy)
+{
+  const Lattice & lattice = problem.lattice;
+  const bool      wantsGradient = static_cast<bool>(problem.moving.gradient);
+  const Tiles     tiles(lattice, problem.parameters.radius);
+  const auto      run = problem.images.valid ? (!wantsGradient    ? RunTile<6, 0>
+                                                : problem.Both() ? RunTile<6, NumberOfCoefficientsForBoth>
+                                                                 : RunTile<6, NumberOfCoefficients>)
+                                             : (!wantsGradient    ? RunTile<5, 0>
+                                                : problem.Both() ? RunTile<5, NumberOfCoefficientsForBoth>
+                                                                 : RunTile<5, NumberOfCoefficients>);
+  ParallelFor(tiles.slabs * tiles.bands, [&](std::int64_t task) {
+    const int z = static_cast<int>(task / tiles.bands) * tiles.planes;
+    const int y = static_cast<int>(task % tiles.bands) * tiles.rows;
+    run(problem,
+        y,
+        std::min(lattice.own.size[1], y + tiles.rows),
+        z,
+        std::min(lattice.own.size[2], z + tiles.planes),
+        energy);
+  });
+}
+
+/** Calls function(y, z) for all rows. */
+template <typename TFunction>
+void
+ForEachRow(const Lattice & lattice, const TFunction & function)
+{
+  ParallelFor(lattice.own.size[2], [&](std::int64_t z) {
+    for (int y = 0; y < lattice.own.size[1]; ++y)
+    {
+      function(y, static_cast<int>(z));
+    }
+  });
+}
+
+void
+RunGaussian(const Device & device, const Problem & problem, RowSums & energy, float * workspace)
+{
+  const Lattice &      lattice = problem.lattice;
+  const LnccImages &   images = problem.images;
+  const std::int64_t   voxels = lattice.NumberOfVoxels();
+  const int            nx = lattice.own.size[0];
+  const int            moments = images.valid ? 6 : 5;
+  const int            coefficients = problem.Both() ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
+  const Field          sums(workspace, lattice, moments);
+  const Field          other(workspace + moments * voxels, lattice, moments);
+  const Field          adjoint(other.data, lattice, coefficients);
+  const bool           padded = problem.parameters.boundary == LnccBoundary::ZeroPadding;
+  SymmetricKernel      kernels[3];
+  MakeLnccKernels(problem.parameters, lattice, kernels);
+
+  ForEachRow(lattice, [&](int y, int z) {
+    const std::int64_t offset = lattice.Offset(0, y, z);
+    float * const      row = sums.data + offset;
+    for (int f = 0; f < moments; ++f)
+    {
+      std::fill_n(row + f * voxels, nx, 0.0f);
+    }
+    AccumulateProducts(images.At(offset), 1.0f, row, voxels, nx);
+    for (int x = 0; images.valid && padded && x < nx; ++x)
+    {
+      row[x + NumberOfMoments * voxels] = 1.0f - row[x + NumberOfMoments * voxels];
+    }
+  });
+  cpu::GaussianSmooth(device, kernels, SmoothBoundary::Zero, sums, sums, other);
+  ParallelFor(lattice.own.size[2], [&](std::int64_t z) {
+    LnccWindowWeights::Row weights = problem.weights.MakeRow();
+    float * const          correlations = ThreadScratch<float>(nx);
+    for (int y = 0; y < lattice.own.size[1]; ++y)
+    {
+      const std::int64_t offset = lattice.Offset(0, y, static_cast<int>(z));
+      EvaluateRow(problem,
+                  y,
+                  static_cast<int>(z),
+                  sums.data + offset,
+                  voxels,
+                  problem.moving.gradient ? adjoint.data + offset : nullptr,
+                  voxels,
+                  weights,
+                  correlations,
+                  true,
+                  energy);
+    }
+  });
+  if (!problem.moving.gradient)
+  {
+    return;
+  }
+  cpu::GaussianSmooth(device, kernels, SmoothBoundary::Zero, adjoint, adjoint, Field(sums.data, lattice, coefficients));
+  ForEachRow(lattice, [&](int y, int z) {
+    FinishRow(problem, y, z, adjoint.data + lattice.Offset(0, y, z), voxels, ThreadScratch<float>(nx));
+  });
 }
 } // namespace
 
 std::int64_t
-LnccWorkspace(const Lattice & lattice)
+LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int, bool)
 {
-  return 3 * lattice.NumberOfVoxels();
+  return parameters.weights == LnccWeights::Gaussian ? 12 * lattice.NumberOfVoxels() : 0;
 }
 
 void
-Lncc(const Device &,
+Lncc(const Device &         device,
      const LnccParameters & parameters,
      const ConstField &     fixed,
      const ConstField &     warped,
      const ConstMask &      valid,
      double *               energy,
-     const Field &          gradient,
-     const MetricInputs *   chain,
+     const LnccGradients &  gradients,
      float *                workspace)
 {
-  const Lattice & lattice = fixed.lattice;
-  if (valid)
+  if (gradients.fixed && !gradients.moving)
   {
-    const ValidProductSource source{ fixed, warped, valid, parameters.fixedShift, parameters.movingShift };
-    EvaluateWindows<6>(parameters, valid, lattice, source, workspace, energy);
-  }
-  else
-  {
-    const ProductSource source{ fixed, warped, parameters.fixedShift, parameters.movingShift };
-    EvaluateWindows<5>(parameters, valid, lattice, source, workspace, energy);
-  }
-  if (!gradient)
-  {
+    // correlation is symmetric: the fixed image takes the place of the moving one
+    LnccParameters swapped = parameters;
+    std::swap(swapped.fixedShift, swapped.movingShift);
+    LnccGradients alone(gradients.fixed);
+    alone.movingChain = gradients.fixedChain;
+    cpu::Lncc(device, swapped, warped, fixed, valid, energy, alone, workspace);
     return;
   }
-  const int               nx = lattice.own.size[0];
-  const int               nz = lattice.own.size[2];
-  const int               slab = SlabPlanes(nz);
-  const BoxSlider<3>      slider(lattice, parameters.radius);
-  const CoefficientSource source{ lattice, workspace };
-  ParallelFor((nz + slab - 1) / slab, [&](std::int64_t task) {
-    const int     begin = static_cast<int>(task) * slab;
-    float * const scratch = ThreadScratch<float>(slider.ScratchSize() + nx);
-    float * const slope = scratch + slider.ScratchSize();
-    slider.Run(begin, std::min(nz, begin + slab), scratch, source, [&](int y, int z, const float * windows) {
-      const std::int64_t offset = lattice.Offset(0, y, z);
-      float * const      row = chain ? slope : gradient.data + offset;
-      GradientRow(fixed.data + offset,
-                  warped.data + offset,
-                  parameters.fixedShift,
-                  parameters.movingShift,
-                  windows,
-                  windows + nx,
-                  windows + 2 * nx,
-                  row,
-                  nx);
-      for (int x = 0; valid && x < nx; ++x)
+  const Lattice &         lattice = fixed.lattice;
+  const LnccWindowWeights weights(parameters, lattice);
+  energy[0] = energy[1] = 0.0;
+  for (int c = 0; c < fixed.components; ++c)
+  {
+    MetricInputs chains[2];
+    const auto   target = [&](const Field & gradient, const MetricInputs * chain, MetricInputs & inputs) {
+      const float scale = 1.0f / static_cast<float>(fixed.components);
+      if (gradient && chain)
       {
-        row[x] = valid.data[offset + x] ? row[x] : 0.0f;
+        inputs = ComponentOf(*chain, c, lattice);
+        return Target{ gradient, &inputs, scale, c > 0 };
       }
-      if (chain)
-      {
-        ChainRow(*chain, y, z, row, gradient);
-      }
-    });
-  });
+      return Target{ gradient ? Field(gradient.Component(c), lattice) : Field(), nullptr, scale, false };
+    };
+    const Problem problem{
+      parameters,
+      weights,
+      lattice,
+      { fixed.Component(c), warped.Component(c), valid.data, parameters.fixedShift, parameters.movingShift },
+      target(gradients.moving, gradients.movingChain, chains[0]),
+      target(gradients.fixed, gradients.fixedChain, chains[1])
+    };
+    RowSums sums(lattice);
+    if (parameters.weights == LnccWeights::Gaussian)
+    {
+      RunGaussian(device, problem, sums, workspace);
+    }
+    else
+    {
+      RunBox(problem, sums);
+    }
+    sums.AddTo(energy, 1.0 / fixed.components);
+  }
 }
 } // namespace cpu
 } // namespace engine

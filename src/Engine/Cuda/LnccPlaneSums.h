@@ -50,7 +50,8 @@ TileBytes(int values, int sums, int radiusX, int radiusY)
   return rows * (values * ValuePitch(radiusX) + sums * SumPitch) * sizeof(float);
 }
 
-/** What the plane sums are of. The last is there with a mask only; without one the count follows from the position. */
+/** What the plane sums are of. The last is there with a mask only, or for Gaussian windows; without it the count follows
+ * from the position. */
 enum Moment
 {
   MomentF,
@@ -77,13 +78,20 @@ struct Images
   float                 movingShift;
 };
 
-/** Planes of A, B and C. They are not always neighbours: the gradient's memory holds them while it waits. */
+/** Planes of the adjoint's coefficients. They are not always neighbours: the gradients' memory holds them while it
+ * waits. */
 struct Coefficients
 {
   float * a; ///< null: none wanted
   float * b;
   float * c;
+  float * fixedB; ///< null: no gradient to the fixed image wanted
+  float * fixedA;
 };
+
+/** Order of their sums: A, B, C for the moving image, and from the other end A', B', C for the fixed one. */
+constexpr int NumberOfCoefficients = 3;
+constexpr int NumberOfCoefficientsForBoth = 5;
 
 /** Second half of kernels 1 and 3: from sums along x in shared memory to box sums in global memory. */
 template <int quantities>
@@ -231,6 +239,7 @@ __launch_bounds__(TileThreads, 8) SumProductsInPlaneKernel(const Images images,
 }
 
 /** Kernel 3. */
+template <int quantities>
 __global__ void
 __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
                                                 const Extent       extent,
@@ -241,7 +250,7 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
   extern __shared__ float shared[];
   const int               pitch = ValuePitch(radiusX);
   const int               rows = TileY + 2 * radiusY;
-  float * const           sums = shared + 3 * rows * pitch;
+  float * const           sums = shared + quantities * rows * pitch;
   const int               firstX = blockIdx.x * TileX;
   const int               firstY = blockIdx.y * TileY;
   const int               z = blockIdx.z;
@@ -260,6 +269,11 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
       value[0] = inside ? coefficients.a[offset] : 0.0f;
       value[rows * pitch] = inside ? coefficients.b[offset] : 0.0f;
       value[2 * rows * pitch] = inside ? coefficients.c[offset] : 0.0f;
+      if (quantities == NumberOfCoefficientsForBoth)
+      {
+        value[3 * rows * pitch] = inside ? coefficients.fixedB[offset] : 0.0f;
+        value[4 * rows * pitch] = inside ? coefficients.fixedA[offset] : 0.0f;
+      }
     }
   }
   __syncthreads();
@@ -269,7 +283,7 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
     const int row = item / RunsPerRow;
     const int firstColumn = item % RunsPerRow * Run;
 #pragma unroll
-    for (int q = 0; q < 3; ++q)
+    for (int q = 0; q < quantities; ++q)
     {
       const float * const value = shared + (q * rows + row) * pitch + firstColumn;
       float * const       target = sums + (q * rows + row) * SumPitch + firstColumn;
@@ -289,7 +303,7 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
   }
   __syncthreads();
 
-  StoreSumsAlongY<3>(sums, radiusY, extent, firstX, firstY, z, output);
+  StoreSumsAlongY<quantities>(sums, radiusY, extent, firstX, firstY, z, output);
 }
 
 // For windows too large for a tile: one quantity at a time, first along x (directly, through the L1 cache), then along
@@ -435,7 +449,7 @@ SumProductsInPlane(const Device & device,
   }
 }
 
-/** The same of the coefficients, into the first three planes of `sums`. */
+/** The same of the coefficients, into the first three planes of `sums`, or five. */
 void
 SumInPlane(const Device &       device,
            cudaStream_t         stream,
@@ -445,17 +459,21 @@ SumInPlane(const Device &       device,
            float * sums,
            float * spare)
 {
+  const int quantities = coefficients.fixedA ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
   if (std::max(radius[0], radius[1]) <= MaximumTileRadius)
   {
-    const std::size_t bytes = TileBytes(3, 3, radius[0], radius[1]);
-    AllowSharedMemory(device, SumInPlaneKernel, bytes);
-    SumInPlaneKernel<<<TileGrid(extent), TileThreads, bytes, stream>>>(
-      coefficients, extent, radius[0], radius[1], sums);
+    const auto        kernel = coefficients.fixedA ? SumInPlaneKernel<NumberOfCoefficientsForBoth>
+                                                   : SumInPlaneKernel<NumberOfCoefficients>;
+    const std::size_t bytes = TileBytes(quantities, quantities, radius[0], radius[1]);
+    AllowSharedMemory(device, kernel, bytes);
+    kernel<<<TileGrid(extent), TileThreads, bytes, stream>>>(coefficients, extent, radius[0], radius[1], sums);
     CheckLaunch(device, "Lncc: sum in plane");
     return;
   }
-  const float * const planes[3] = { coefficients.a, coefficients.b, coefficients.c };
-  for (int q = 0; q < 3; ++q)
+  const float * const planes[NumberOfCoefficientsForBoth] = {
+    coefficients.a, coefficients.b, coefficients.c, coefficients.fixedB, coefficients.fixedA
+  };
+  for (int q = 0; q < quantities; ++q)
   {
     SumAlongXKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(planes[q], extent, radius[0], spare);
     CheckLaunch(device, "Lncc: sum along x");

@@ -85,5 +85,27 @@ MakeGaussianKernel(double variance, double maximumError, int maximumWidth)
   }
   return kernel;
 }
+
+SymmetricKernel
+MakeSampledGaussianKernel(double sigma)
+{
+  constexpr int maximumSigma = SymmetricKernel::MaximumRadius / 3;
+  if (!(sigma >= 0.0 && sigma <= maximumSigma))
+  {
+    ThrowError("Gaussian standard deviation ", sigma, " voxels is not in 0 .. ", maximumSigma);
+  }
+  SymmetricKernel kernel;
+  kernel.radius = static_cast<int>(std::ceil(3.0 * sigma));
+  double sum = 1.0;
+  for (int k = 1; k <= kernel.radius; ++k)
+  {
+    sum += 2.0 * std::exp(-0.5 * k * k / (sigma * sigma));
+  }
+  for (int k = 0; k <= kernel.radius; ++k)
+  {
+    kernel.weight[k] = static_cast<float>((k == 0 ? 1.0 : std::exp(-0.5 * k * k / (sigma * sigma))) / sum);
+  }
+  return kernel;
+}
 } // namespace engine
 } // namespace itk

@@ -22,6 +22,10 @@ struct SymmetricKernel
 SymmetricKernel
 MakeGaussianKernel(double variance, double maximumError = 0.001, int maximumWidth = 2 * SymmetricKernel::MaximumRadius + 1);
 
+/** exp(-k^2 / (2 sigma^2)) at k = 0 .. ceil(3 sigma), normalised to a sum of 1. Sigma 0 gives the identity. */
+SymmetricKernel
+MakeSampledGaussianKernel(double sigma);
+
 enum class SmoothBoundary
 {
   ZeroFlux, ///< the edge value continues (ITK's ZeroFluxNeumann)

@@ -18,57 +18,85 @@ MaskFloats(const Lattice & lattice)
 }
 
 std::int64_t
-ImageFloats(const Lattice & lattice)
+ImageFloats(const ConstField & image)
 {
-  return (lattice.NumberOfVoxels() + 63) / 64 * 64;
+  return (image.NumberOfValues() + 63) / 64 * 64;
 }
 
 /** What all metrics keep: the warped image and, if needed, which voxels count. */
 struct Warped
 {
-  Field   image;
-  Mask    valid;
-  float * rest;
+  Field        image;
+  Mask         valid;
+  MetricInputs inputs; ///< with the moving gradient where it pays to sample it together with the image
+  float *      rest;
 };
 
 Warped
-WarpIntoWorkspace(const Device & device, const MetricInputs & inputs, const Field & gradient, float * workspace)
+WarpIntoWorkspace(const Device &       device,
+                  const MetricInputs & inputs,
+                  int                  components,
+                  const Field &        gradient,
+                  float *              workspace)
 {
   const Lattice & lattice = inputs.fixed.lattice;
-  RequireField(inputs.fixed, lattice, 1, "fixed image");
+  RequireField(inputs.fixed, lattice, components, "fixed image");
+  RequireField(inputs.moving, inputs.moving.lattice, components, "moving image");
   if (gradient)
   {
     RequireField(gradient, lattice, 3, "gradient");
   }
-  if (inputs.sampling.interpolation != Interpolation::Linear || inputs.sampling.accumulate)
-  {
-    ThrowError("a metric samples the moving image by linear interpolation only, and does not accumulate");
-  }
+  RequireLinearSampling(inputs);
   Warped warped;
-  warped.image = Field(workspace, lattice);
-  workspace += ImageFloats(lattice);
+  warped.image = Field(workspace, lattice, components);
+  workspace += ImageFloats(warped.image);
   if (inputs.HasValidity())
   {
     warped.valid = Mask(reinterpret_cast<unsigned char *>(workspace), lattice);
     workspace += MaskFloats(lattice);
   }
   warped.rest = workspace;
-  WarpMovingImage(device, inputs, warped.image, warped.valid);
+  const Field sampled = gradient && components == 1 && !device.IsCuda() ? gradient : Field();
+  WarpMovingImage(device, inputs, warped.image, warped.valid, sampled);
+  warped.inputs = inputs;
+  warped.inputs.movingGradient = sampled;
   return warped;
 }
 
 std::int64_t
 WarpedFloats(const MetricInputs & inputs)
 {
-  return ImageFloats(inputs.fixed.lattice) + (inputs.HasValidity() ? MaskFloats(inputs.fixed.lattice) : 0);
+  return ImageFloats(inputs.fixed) + (inputs.HasValidity() ? MaskFloats(inputs.fixed.lattice) : 0);
 }
 } // namespace
 
 void
-WarpMovingImage(const Device & device, const MetricInputs & inputs, const Field & warped, const Mask & valid)
+RequireLinearSampling(const MetricInputs & inputs)
+{
+  if (inputs.sampling.interpolation != Interpolation::Linear || inputs.sampling.accumulate)
+  {
+    ThrowError("a metric samples the moving image by linear interpolation only, and does not accumulate");
+  }
+}
+
+MetricInputs
+ComponentOf(const MetricInputs & inputs, int component, const Lattice & domain)
+{
+  MetricInputs one = inputs;
+  one.fixed = ConstField(nullptr, domain);
+  one.moving = ConstField(inputs.moving.Component(component), inputs.moving.lattice);
+  return one;
+}
+
+void
+WarpMovingImage(const Device &       device,
+                const MetricInputs & inputs,
+                const Field &        warped,
+                const Mask &         valid,
+                const Field &        gradient)
 {
   const Mask inside = inputs.HasValidity() ? valid : Mask();
-  Resample(device, inputs.sampling, inputs.moving, inputs.displacement, warped, Field(), inputs.movingMask, inside);
+  Resample(device, inputs.sampling, inputs.moving, inputs.displacement, warped, gradient, inputs.movingMask, inside);
   if (inputs.fixedMask)
   {
     RequireField(inputs.fixedMask, inputs.fixed.lattice, 1, "fixed mask");
@@ -84,16 +112,25 @@ LnccToDisplacement(const Device &         device,
                    const Field &          gradient,
                    float *                workspace)
 {
-  const Warped warped = WarpIntoWorkspace(device, inputs, gradient, workspace);
-  ITK_ENGINE_DISPATCH(
-    device,
-    Lncc(device, parameters, inputs.fixed, warped.image, warped.valid, energy, gradient, &inputs, warped.rest));
+  const Warped  warped = WarpIntoWorkspace(device, inputs, inputs.fixed.components, gradient, workspace);
+  LnccGradients gradients(gradient);
+  gradients.movingChain = &warped.inputs;
+  Lncc(device, parameters, inputs.fixed, warped.image, warped.valid, energy, gradients, warped.rest);
 }
 
 std::int64_t
-LnccToDisplacementWorkspace(const Device & device, const MetricInputs & inputs)
+LnccToDisplacementWorkspace(const Device & device, const LnccParameters & parameters, const MetricInputs & inputs)
 {
-  return WarpedFloats(inputs) + LnccWorkspace(device, inputs.fixed.lattice);
+  return WarpedFloats(inputs) + LnccWorkspace(device, parameters, inputs.fixed.lattice, inputs.fixed.components);
+}
+
+void
+MakeLnccKernels(const LnccParameters & parameters, const Lattice & lattice, SymmetricKernel (&kernels)[3])
+{
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    kernels[axis] = lattice.own.size[axis] > 1 ? MakeSampledGaussianKernel(parameters.sigma[axis]) : SymmetricKernel();
+  }
 }
 
 void
@@ -103,9 +140,9 @@ MeanSquaresToDisplacement(const Device &       device,
                           const Field &        gradient,
                           float *              workspace)
 {
-  const Warped warped = WarpIntoWorkspace(device, inputs, gradient, workspace);
+  const Warped warped = WarpIntoWorkspace(device, inputs, 1, gradient, workspace);
   ITK_ENGINE_DISPATCH(device,
-                      MeanSquares(device, inputs.fixed, warped.image, warped.valid, energy, gradient, &inputs));
+                      MeanSquares(device, inputs.fixed, warped.image, warped.valid, energy, gradient, &warped.inputs));
 }
 
 std::int64_t
@@ -123,7 +160,7 @@ MutualInformationToDisplacement(const Device &                      device,
                                 float *                             workspace)
 {
   RequireMutualInformationParameters(parameters, gradient, Field());
-  const Warped warped = WarpIntoWorkspace(device, inputs, gradient, workspace);
+  const Warped warped = WarpIntoWorkspace(device, inputs, 1, gradient, workspace);
   ITK_ENGINE_DISPATCH(device,
                       MutualInformation(device,
                                         parameters,
@@ -133,7 +170,7 @@ MutualInformationToDisplacement(const Device &                      device,
                                         energy,
                                         gradient,
                                         Field(),
-                                        &inputs,
+                                        &warped.inputs,
                                         warped.rest));
 }
 

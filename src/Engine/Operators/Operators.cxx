@@ -232,6 +232,52 @@ ResampleSeparable(const Device &         device,
   ITK_ENGINE_DISPATCH(device, ResampleSeparable(device, axes, scale, input, output, workspace));
 }
 
+namespace
+{
+void
+RequireLnccGradient(const Field & gradient, const MetricInputs * chain, const ConstField & fixed, const char * name)
+{
+  if (!gradient)
+  {
+    return;
+  }
+  RequireField(gradient, fixed.lattice, chain ? 3 : fixed.components, name);
+  if (chain)
+  {
+    RequireField(chain->moving, chain->moving.lattice, fixed.components, "moving image of the chain");
+    RequireLinearSampling(*chain);
+    if (chain->displacement)
+    {
+      RequireField(chain->displacement, fixed.lattice, 3, "displacement of the chain");
+    }
+    if (chain->movingGradient)
+    {
+      RequireField(chain->movingGradient, fixed.lattice, 3, "moving gradient of the chain");
+    }
+  }
+}
+
+void
+RequireLnccParameters(const LnccParameters & parameters)
+{
+  if (!(parameters.varianceFloor > 0.0f))
+  {
+    ThrowError("Lncc: variance floor ", parameters.varianceFloor, " is not positive");
+  }
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    if (parameters.weights == LnccWeights::Box && parameters.radius[axis] < 0)
+    {
+      ThrowError("Lncc: radius ", parameters.radius[axis], " is negative");
+    }
+    if (parameters.weights == LnccWeights::Gaussian)
+    {
+      MakeSampledGaussianKernel(parameters.sigma[axis]);
+    }
+  }
+}
+} // namespace
+
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
@@ -239,38 +285,30 @@ Lncc(const Device &         device,
      const ConstField &     warped,
      const ConstMask &      valid,
      double *               energy,
-     const Field &          gradient,
+     const LnccGradients &  gradients,
      float *                workspace)
 {
-  RequireField(fixed, fixed.lattice, 1, "fixed image");
-  RequireField(warped, fixed.lattice, 1, "warped image");
+  RequireField(fixed, fixed.lattice, fixed.components, "fixed image");
+  RequireField(warped, fixed.lattice, fixed.components, "warped image");
   if (valid)
   {
     RequireField(valid, fixed.lattice, 1, "valid");
   }
-  if (gradient)
-  {
-    RequireField(gradient, fixed.lattice, 1, "gradient");
-  }
-  if (!(parameters.varianceFloor > 0.0f))
-  {
-    ThrowError("Lncc: variance floor ", parameters.varianceFloor, " is not positive");
-  }
-  for (const int radius : parameters.radius)
-  {
-    if (radius < 0)
-    {
-      ThrowError("Lncc: radius ", radius, " is negative");
-    }
-  }
-  ITK_ENGINE_DISPATCH(device, Lncc(device, parameters, fixed, warped, valid, energy, gradient, nullptr, workspace));
+  RequireLnccGradient(gradients.moving, gradients.movingChain, fixed, "gradient to the moving image");
+  RequireLnccGradient(gradients.fixed, gradients.fixedChain, fixed, "gradient to the fixed image");
+  RequireLnccParameters(parameters);
+  ITK_ENGINE_DISPATCH(device, Lncc(device, parameters, fixed, warped, valid, energy, gradients, workspace));
 }
 
 std::int64_t
-LnccWorkspace(const Device & device, const Lattice & lattice)
+LnccWorkspace(const Device &         device,
+              const LnccParameters & parameters,
+              const Lattice &        lattice,
+              int                    components,
+              bool                   bothGradients)
 {
   static_cast<void>(device); // not asked without the CUDA backend
-  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(lattice));
+  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components, bothGradients));
 }
 
 void

@@ -59,7 +59,7 @@ SolverMetric::Workspace(const MetricInputs & inputs) const
     case MetricKind::Lncc:
       break;
   }
-  return LnccToDisplacementWorkspace(m_Device, inputs);
+  return LnccToDisplacementWorkspace(m_Device, m_Parameters.lncc, inputs);
 }
 
 double
