@@ -210,7 +210,7 @@ TEST(Greedy, RecoversAKnownWarp)
       {
         // where few samples fill the bins, noise is informative too: fewer bins, smoother steps
         parameters.mutualInformation.numberOfBins = 16;
-        parameters.epsilon = 0.03;
+        parameters.epsilon = 0.3;
         parameters.updateVariance = 8.0;
         parameters.totalVariance = 1.0;
       }
