@@ -210,7 +210,7 @@ TEST(Greedy, RecoversAKnownWarp)
       {
         // where few samples fill the bins, noise is informative too: fewer bins, smoother steps
         parameters.metric.mutualInformation.numberOfBins = 16;
-        parameters.stepRule.epsilon = 0.03;
+        parameters.stepRule.epsilon = 0.3;
         parameters.updateVariance = 8.0;
         parameters.totalVariance = 1.0;
       }
