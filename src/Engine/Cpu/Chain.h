@@ -11,7 +11,7 @@ namespace engine
 namespace cpu
 {
 /** One row of the chain rule that the metrics share: gradient(y) = slope(y) B^T grad M(A y + B u(y)), where `slope` is
- * the derivative with respect to the warped intensity. Voxels of slope 0 are not sampled.
+ * the derivative with respect to the warped intensity, and (1 + du/dx)^T times that for composed steps. Voxels of slope 0 are not sampled.
  * `accumulate` adds to the gradient instead. */
 void
 ChainRow(const MetricInputs & inputs,

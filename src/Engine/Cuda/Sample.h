@@ -3,6 +3,7 @@
 #define itkEngineCudaSample_h
 
 #include "../Math/Interpolation.h"
+#include "../Math/Jacobian.h"
 #include "../Operators/MetricInputs.h"
 
 namespace itk
@@ -60,12 +61,14 @@ struct SamplingMap
 };
 
 /** The chain rule that the metrics share: from the derivative with respect to the warped intensity ("slope") to the
- * one with respect to u, slope B^T grad M(A x + B u(x)). Goes to kernels by value. */
+ * one with respect to u, slope B^T grad M(A x + B u(x)), or to a composed step. Goes to kernels by value. */
 struct ChainRule
 {
   SamplingMap   map;
   const float * moving = nullptr;
   bool          clamp = false;
+  bool          composedStep = false;
+  int           domainSize[3] = { 1, 1, 1 };
 
   ChainRule() = default;
 
@@ -73,6 +76,8 @@ struct ChainRule
     : map(inputs.sampling, inputs.displacement, inputs.fixed.lattice.NumberOfVoxels(), inputs.moving.lattice)
     , moving(inputs.moving.data)
     , clamp(inputs.sampling.outside == Outside::Clamp)
+    , composedStep(inputs.composedStep && inputs.displacement)
+    , domainSize{ inputs.fixed.lattice.own.size[0], inputs.fixed.lattice.own.size[1], inputs.fixed.lattice.own.size[2] }
   {}
 
   __device__ __forceinline__ void
@@ -100,6 +105,16 @@ struct ChainRule
     gradient[0] *= slope;
     gradient[1] *= slope;
     gradient[2] *= slope;
+    if (composedStep)
+    {
+      const std::int64_t row = domainSize[0];
+      const std::int64_t slice = row * domainSize[1];
+      const std::int64_t next[3] = { x + 1 < domainSize[0] ? 1 : 0,
+                                     y + 1 < domainSize[1] ? row : 0,
+                                     z + 1 < domainSize[2] ? slice : 0 };
+      const std::int64_t previous[3] = { x > 0 ? 1 : 0, y > 0 ? row : 0, z > 0 ? slice : 0 };
+      MultiplyTransposedJacobian(map.displacement + offset, map.plane, next, previous, gradient);
+    }
   }
 };
 } // namespace cuda

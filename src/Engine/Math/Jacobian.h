@@ -52,6 +52,32 @@ JacobianDeterminantAt(const float *   u,
   }
   return Determinant(j);
 }
+
+/** (1 + du/dx)^T g at a grid point, with the same differences.
+ *
+ * \param u         at the point, its components `plane` apart.
+ * \param next, previous distances in memory to the neighbours along each axis; 0 where there is none. */
+ITK_ENGINE_HOST_DEVICE void
+MultiplyTransposedJacobian(const float * u,
+                           std::int64_t  plane,
+                           const std::int64_t (&next)[3],
+                           const std::int64_t (&previous)[3],
+                           float (&g)[3])
+{
+  float product[3];
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    product[axis] = g[axis];
+    for (int c = 0; c < 3; ++c)
+    {
+      product[axis] += 0.5f * (u[c * plane + next[axis]] - u[c * plane - previous[axis]]) * g[c];
+    }
+  }
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    g[axis] = product[axis];
+  }
+}
 } // namespace engine
 } // namespace itk
 

@@ -22,6 +22,9 @@ struct MetricInputs
   /** Optional: grad M at the sampled positions, as Resample writes it. It may be the very gradient that the metric writes
    * to the displacement. The CPU multiplies it instead of sampling again; CUDA, where sampling is cheap, samples. */
   ConstField movingGradient;
+  /** Gradients are with respect to a step d from u to d + u o (1 + d), at d = 0, and not to u itself: (1 + du/dx)^T times
+   * those, with central differences (Math/Jacobian.h). B must be the linear part of A. */
+  bool composedStep = false;
 
   bool
   HasValidity() const
@@ -38,8 +41,8 @@ RequireLinearSampling(const MetricInputs & inputs);
 MetricInputs
 ComponentOf(const MetricInputs & inputs, int component, const Lattice & domain);
 
-/** Samples the moving image into `warped`, if wanted its gradient into `gradient`, and, if inputs.HasValidity(), writes to `valid` 1 where the point counts:
- * inside both masks and inside the moving image. */
+/** Samples the moving image into `warped`, if wanted its gradient into `gradient`, and, if inputs.HasValidity(), writes to
+ * `valid` 1 where the point counts: inside both masks and inside the moving image. */
 void
 WarpMovingImage(const Device &       device,
                 const MetricInputs & inputs,

@@ -158,6 +158,7 @@ GreedySolver::RunLevel(unsigned int        level,
   const Field    displacement = isVelocity ? takeVectors() : state;
   const Field    slope = isVelocity ? takeVectors() : gradient; // with respect to the displacement
   inputs.displacement = displacement;
+  inputs.composedStep = m_Parameters.parametrization == Parametrization::Compositive;
   const StepRule stepRule(m_Device,
                           arena,
                           m_Parameters.stepRule,

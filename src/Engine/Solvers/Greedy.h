@@ -74,7 +74,7 @@ struct GreedyReport
 /** Greedy diffeomorphic registration: finds u on the grid of the fixed image so that M(A (x + u(x))) matches F(x).
  *
  * Coarse to fine; in each iteration
- *   g = metric gradient with respect to u, smoothed by a Gaussian of updateVariance,
+ *   g = metric gradient with respect to delta below (with respect to u if additive), smoothed by a Gaussian of updateVariance,
  *   d = direction of g by the step rule (Adam unless said otherwise),
  *   delta = learningRate d / max(1, max |d|): no voxel moves by more than learningRate voxels of the level,
  *   u <- G_totalVariance (delta + u o (1 + delta)), or G_totalVariance (u + delta) if additive,
