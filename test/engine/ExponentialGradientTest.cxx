@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ReferenceFields.h"
-#include "ReferenceSampling.h"
+#include "ReferenceOperators.h"
 
 #include "Operators/ExponentialGradient.h"
 
@@ -25,66 +24,6 @@ Evaluate(const HostField & velocity, const HostField & slope, int squarings, flo
   return gradient.Download();
 }
 
-/** The chain in double: all of its fields. */
-std::vector<HostDoubles>
-Chain(const HostDoubles & velocity, int squarings, double scale)
-{
-  std::vector<HostDoubles> fields{ velocity };
-  for (double & value : fields.back().values)
-  {
-    value *= std::ldexp(scale, -squarings);
-  }
-  for (int i = 0; i < squarings; ++i)
-  {
-    fields.push_back(ComposeInDouble(fields.back(), fields.back()));
-  }
-  return fields;
-}
-
-/** The adjoint of the chain in double, from its definition. */
-HostDoubles
-GradientInDouble(const HostField & velocity, const HostField & slope, int squarings, double scale)
-{
-  const auto  fields = Chain(ToDoubles(velocity), squarings, scale);
-  HostDoubles g = ToDoubles(slope);
-  for (int i = squarings - 1; i >= 0; --i)
-  {
-    const HostDoubles & u = fields[static_cast<std::size_t>(i)];
-    HostDoubles         next = g;
-    ForEachVoxel(g.lattice, [&](int x, int y, int z) {
-      Vector3       p{ { double(x), double(y), double(z) } };
-      const Vector3 d = VectorAt(u, x, y, z);
-      for (int axis = 0; axis < 3; ++axis)
-      {
-        p[axis] += d[axis];
-      }
-      if (!IsInside(g.lattice, p))
-      {
-        return;
-      }
-      for (int k = 0; k < 3; ++k)
-      {
-        const Vector3 sampled = GradientLinear(u, k, p);
-        for (int axis = 0; axis < 3; ++axis)
-        {
-          next(axis, x, y, z) += sampled[axis] * g(k, x, y, z);
-        }
-      }
-      ForEachCorner(g.lattice, p, Outside::Value, [&](int i0, int i1, int i2, double weight) {
-        for (int k = 0; k < 3; ++k)
-        {
-          next(k, i0, i1, i2) += weight * g(k, x, y, z);
-        }
-      });
-    });
-    g = next;
-  }
-  for (double & value : g.values)
-  {
-    value *= std::ldexp(scale, -squarings);
-  }
-  return g;
-}
 } // namespace
 
 // Checks against the definition, for odd and even numbers of squarings.
@@ -104,7 +43,7 @@ TEST(ExponentialGradient, MatchesDouble)
       }
       SCOPED_TRACE(squarings);
       EXPECT_RELATIVE_ERROR(
-        Evaluate(velocity, slope, squarings, -0.5f), GradientInDouble(velocity, slope, squarings, -0.5), 1e-5);
+        Evaluate(velocity, slope, squarings, -0.5f), ExponentialGradientInDouble(velocity, slope, squarings, -0.5), 1e-5);
     }
   }
 }
@@ -136,7 +75,7 @@ TEST(ExponentialGradient, MatchesFiniteDifferences)
         high.values[i] += h * direction.values[i];
       }
       const double difference =
-        (Dot(Chain(high, squarings, 1.0).back(), slope) - Dot(Chain(low, squarings, 1.0).back(), slope)) / (2 * h);
+        (Dot(ExponentialChainInDouble(high, squarings, 1.0).back(), slope) - Dot(ExponentialChainInDouble(low, squarings, 1.0).back(), slope)) / (2 * h);
       EXPECT_NEAR(Dot(gradient, direction), difference, 1e-4 * Norm(gradient) * Norm(direction));
       EXPECT_NEAR(Dot(gradient, direction), difference, 1e-3 * std::abs(difference));
     }

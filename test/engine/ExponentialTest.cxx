@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineItkTesting.h"
-#include "ReferenceFields.h"
+#include "ReferenceOperators.h"
 
 #include "Operators/Exponential.h"
 
@@ -30,20 +30,6 @@ Evaluate(const ExponentialParameters & parameters, const HostField & velocity)
   return Flow{ output.Download(), n };
 }
 
-HostDoubles
-ExponentialInDouble(const HostField & velocity, int squarings, double scale)
-{
-  HostDoubles u = ToDoubles(velocity);
-  for (double & value : u.values)
-  {
-    value *= scale * std::pow(0.5, squarings);
-  }
-  for (int n = 0; n < squarings; ++n)
-  {
-    u = ComposeInDouble(u, u);
-  }
-  return u;
-}
 } // namespace
 
 TEST(Exponential, MatchesDouble)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineItkTesting.h"
+#include "ReferenceOperators.h"
 
 #include "Operators/GaussianSmooth.h"
 
@@ -16,38 +17,6 @@ namespace test
 {
 namespace
 {
-HostDoubles
-ConvolveInDouble(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, const HostField & input)
-{
-  HostDoubles field = ToDoubles(input);
-  for (int axis = 0; axis < 3; ++axis)
-  {
-    if (input.lattice.size[axis] == 1 || kernels[axis].radius == 0)
-    {
-      continue;
-    }
-    const HostDoubles before = field;
-    ForEachVoxel(input.lattice, [&](int x, int y, int z) {
-      for (int c = 0; c < input.components; ++c)
-      {
-        double sum = 0.0;
-        for (int k = -kernels[axis].radius; k <= kernels[axis].radius; ++k)
-        {
-          int at[3] = { x, y, z };
-          at[axis] += k;
-          const bool inside = at[axis] >= 0 && at[axis] < input.lattice.size[axis];
-          if (inside || boundary == SmoothBoundary::ZeroFlux)
-          {
-            sum += static_cast<double>(kernels[axis].weight[std::abs(k)]) * before.Clamped(c, at[0], at[1], at[2]);
-          }
-        }
-        field(c, x, y, z) = sum;
-      }
-    });
-  }
-  return field;
-}
-
 SymmetricKernel
 MakeRandomKernel(int radius, unsigned int seed)
 {

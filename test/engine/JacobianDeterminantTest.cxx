@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineItkTesting.h"
-#include "ReferenceFields.h"
+#include "ReferenceOperators.h"
 
 #include "Operators/JacobianDeterminant.h"
 
@@ -17,46 +17,6 @@ namespace test
 namespace
 {
 const Matrix33 identity = LinearPart(IdentityAffine());
-
-double
-Determinant3(const Matrix33 & m)
-{
-  double sum = 0.0;
-  for (int j = 0; j < 3; ++j)
-  {
-    const int k = (j + 1) % 3;
-    const int l = (j + 2) % 3;
-    sum += m[0][j] * (m[1][k] * m[2][l] - m[1][l] * m[2][k]);
-  }
-  return sum;
-}
-
-template <typename T>
-HostDoubles
-DeterminantInDouble(const HostFieldOf<T> & u, const Matrix33 & toIndex)
-{
-  HostDoubles determinant(u.lattice);
-  ForEachVoxel(u.lattice, [&](int x, int y, int z) {
-    Matrix33 jacobian = identity;
-    for (int axis = 0; axis < 3; ++axis)
-    {
-      const int step[3] = { axis == 0, axis == 1, axis == 2 };
-      Vector3   difference;
-      for (int c = 0; c < 3; ++c)
-      {
-        difference[c] = 0.5 * (static_cast<double>(u.Clamped(c, x + step[0], y + step[1], z + step[2])) -
-                               static_cast<double>(u.Clamped(c, x - step[0], y - step[1], z - step[2])));
-      }
-      const Vector3 column = Multiply(toIndex, difference);
-      for (int c = 0; c < 3; ++c)
-      {
-        jacobian[c][axis] += column[c];
-      }
-    }
-    determinant(0, x, y, z) = Determinant3(jacobian);
-  });
-  return determinant;
-}
 
 struct Determinants
 {

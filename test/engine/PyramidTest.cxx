@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineItkTesting.h"
+#include "ReferenceOperators.h"
 
 #include "Operators/GaussianSmooth.h"
 #include "Operators/Pyramid.h"
@@ -16,13 +17,11 @@ namespace test
 {
 namespace
 {
-using Matrix = std::vector<std::vector<double>>;
-
 /** One row of weights per output sample. */
-Matrix
+ResamplingRows
 Dense(const AxisResampling & axis)
 {
-  Matrix rows(axis.outputSize, std::vector<double>(axis.inputSize, 0.0));
+  ResamplingRows rows(axis.outputSize, std::vector<double>(axis.inputSize, 0.0));
   EXPECT_EQ(axis.first.size(), static_cast<std::size_t>(axis.outputSize));
   EXPECT_EQ(axis.weight.size(), static_cast<std::size_t>(axis.outputSize) * axis.taps);
   for (int o = 0; o < axis.outputSize; ++o)
@@ -35,63 +34,6 @@ Dense(const AxisResampling & axis)
     }
   }
   return rows;
-}
-
-/** Gaussian with the edge value continued, then linear interpolation: the definition. */
-Matrix
-DenseByDefinition(int inputSize, int outputSize, double factor, double offset, double variance)
-{
-  const SymmetricKernel kernel = MakeGaussianKernel(variance);
-  const auto            clamp = [inputSize](int i) { return i < 0 ? 0 : (i >= inputSize ? inputSize - 1 : i); };
-  Matrix                rows(outputSize, std::vector<double>(inputSize, 0.0));
-  for (int o = 0; o < outputSize; ++o)
-  {
-    const double p = std::min(std::max(factor * o + offset, 0.0), inputSize - 1.0);
-    const int    lower = static_cast<int>(std::floor(p));
-    for (int side = 0; side < 2; ++side)
-    {
-      const double weight = side == 0 ? 1.0 - (p - lower) : p - lower;
-      for (int k = -kernel.radius; k <= kernel.radius; ++k)
-      {
-        // an axis of one voxel has nothing to smooth, and its weights sum to 1 either way
-        rows[o][clamp(clamp(lower + side) + k)] += weight * kernel.weight[std::abs(k)];
-      }
-    }
-  }
-  return rows;
-}
-
-HostDoubles
-ApplyInDouble(const Matrix (&rows)[3], const float (&scale)[3], const HostField & input)
-{
-  HostDoubles field = ToDoubles(input);
-  for (int axis = 0; axis < 3; ++axis)
-  {
-    int size[3];
-    std::copy_n(field.lattice.size, 3, size);
-    size[axis] = static_cast<int>(rows[axis].size());
-    HostDoubles next(Lattice(size[0], size[1], size[2]), input.components);
-    ForEachVoxel(next.lattice, [&](int x, int y, int z) {
-      for (int c = 0; c < input.components; ++c)
-      {
-        int        at[3] = { x, y, z };
-        const auto row = rows[axis][at[axis]];
-        double     sum = 0.0;
-        for (at[axis] = 0; at[axis] < static_cast<int>(row.size()); ++at[axis])
-        {
-          sum += row[at[axis]] * field(c, at[0], at[1], at[2]);
-        }
-        next(c, x, y, z) = sum;
-      }
-    });
-    field = next;
-  }
-  const std::int64_t voxels = field.lattice.NumberOfVoxels();
-  for (std::size_t i = 0; i < field.values.size(); ++i)
-  {
-    field.values[i] *= scale[static_cast<int>(i / voxels) % 3];
-  }
-  return field;
 }
 
 const int shrinkFactors[][3] = { { 1, 1, 1 }, { 2, 2, 2 }, { 4, 4, 1 }, { 3, 2, 5 }, { 8, 8, 8 }, { 50, 50, 50 } };
@@ -155,8 +97,8 @@ TEST(Pyramid, AxisResamplingMatchesItsDefinition)
     const AxisResampling axis = MakeAxisResampling(c.inputSize, c.outputSize, c.factor, c.offset, c.variance);
     ASSERT_EQ(axis.inputSize, c.inputSize);
     ASSERT_EQ(axis.outputSize, c.outputSize);
-    const Matrix actual = Dense(axis);
-    const Matrix expected = DenseByDefinition(c.inputSize, c.outputSize, c.factor, c.offset, c.variance);
+    const ResamplingRows actual = Dense(axis);
+    const ResamplingRows expected = ResamplingInDouble(c.inputSize, c.outputSize, c.factor, c.offset, c.variance);
     for (int o = 0; o < c.outputSize; ++o)
     {
       double sum = 0.0;
@@ -178,7 +120,7 @@ TEST(Pyramid, ResampleSeparableMatchesDouble)
     for (const double factor : { 2.0, 0.6 })
     {
       AxisResampling axes[3];
-      Matrix         rows[3];
+      ResamplingRows         rows[3];
       int            size[3];
       for (int d = 0; d < 3; ++d)
       {
@@ -194,7 +136,7 @@ TEST(Pyramid, ResampleSeparableMatchesDouble)
         const DeviceFloats output(outputLattice, components);
         const Workspace    workspace(ResampleSeparableWorkspace(lattice, outputLattice));
         ResampleSeparable(TestDevice(), axes, scale, DeviceFloats(input), output, workspace.Data());
-        EXPECT_RELATIVE_ERROR(output.Download(), ApplyInDouble(rows, scale, input), 1e-5);
+        EXPECT_RELATIVE_ERROR(output.Download(), ApplyRowsInDouble(rows, scale, input), 1e-5);
       }
     }
   }
@@ -209,17 +151,17 @@ TEST(Pyramid, DownsampleMatchesDouble)
       SCOPED_TRACE(Describe(lattice) + " by " + std::to_string(factors[0]));
       const LevelGeometry level = MakeLevelGeometry(lattice, factors);
       const double        variance[3] = { 1.0, 0.0, 2.5 };
-      Matrix              rows[3];
+      ResamplingRows              rows[3];
       for (int d = 0; d < 3; ++d)
       {
         rows[d] =
-          DenseByDefinition(lattice.size[d], level.lattice.size[d], level.factor[d], level.offset[d], variance[d]);
+          ResamplingInDouble(lattice.size[d], level.lattice.size[d], level.factor[d], level.offset[d], variance[d]);
       }
       const HostField    image = MakeImage(lattice, 2, 0.0, 0.5);
       const DeviceFloats output(level.lattice);
       const Workspace    workspace(ResampleSeparableWorkspace(lattice, level.lattice));
       Downsample(TestDevice(), level, variance, DeviceFloats(image), output, workspace.Data());
-      EXPECT_RELATIVE_ERROR(output.Download(), ApplyInDouble(rows, { 1.0f, 1.0f, 1.0f }, image), 1e-5);
+      EXPECT_RELATIVE_ERROR(output.Download(), ApplyRowsInDouble(rows, { 1.0f, 1.0f, 1.0f }, image), 1e-5);
     }
   }
 }
