@@ -1,331 +1,300 @@
 // SPDX-License-Identifier: Apache-2.0
-// gdreg-bench [--device D] [--size XxYxZ] [--runs N] [--radius R]
-// Median, minimum and maximum time of every operator and of the greedy solver's iteration, the bytes it must move at
-// least, and the bandwidth that these make. On a GPU each run is timed by events after 256 MiB were written, so that
-// nothing is left in the L2 cache.
+// gdreg-bench: the time of every operator and of whole iterations of the greedy solver, the bytes they must move at least,
+// how near that comes to a plain copy in the same run, and the error against double precision on a small volume.
+// On a GPU each run is timed by events after 256 MiB were written, so that nothing is left in the L2 cache.
+#include "Benchmark.h"
+
 #include "Core/Stopwatch.h"
-#include "Operators/AdamUpdate.h"
-#include "Operators/Compose.h"
-#include "Operators/ExponentialGradient.h"
-#include "Operators/GaussianSmooth.h"
-#include "Operators/JacobianDeterminant.h"
-#include "Operators/Lncc.h"
-#include "Operators/MeanSquares.h"
-#include "Operators/Pyramid.h"
-#include "Operators/Reductions.h"
-#include "Operators/ResampleLabels.h"
+#include "Operators/Arithmetic.h"
+
+#include "itkMultiThreaderBase.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <string>
-#include <vector>
+#include <ctime>
+#include <map>
+#include <regex>
+#include <sstream>
 
-using namespace itk::engine;
-
+namespace benchmark
+{
 namespace
 {
-struct Options
+const char * const usage =
+  "usage: gdreg-bench [--device D] [--size XxYxZ]... [--batch N | --batch NxM] [--runs N] [--threads N] [--filter REGEX]\n"
+  "                   [--json FILE] [--no-errors] [--list]\n"
+  "  --batch   that many volumes of each size, in a loop of calls that is timed as one\n"
+  "  --filter  the operators whose name holds a match, for example '^Lncc/box3/' (--list prints the names)";
+
+int
+ReadNumber(const std::string & option, const std::string & text, int minimum)
 {
-  std::string device = "auto";
-  Lattice     lattice{ 160, 192, 224 };
-  int         runs = 20;
-  int         radius = 3;
-};
+  char *     end = nullptr;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || value < minimum || value > 1000000)
+  {
+    ThrowError(option, " is ", text, ": a whole number >= ", minimum, " is needed");
+  }
+  return static_cast<int>(value);
+}
+
+/** "2x16" -> 2, 16 */
+std::vector<int>
+ReadNumbers(const std::string & option, const std::string & text)
+{
+  std::vector<int>   numbers;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, 'x');)
+  {
+    numbers.push_back(ReadNumber(option, part, 1));
+  }
+  return numbers;
+}
+} // namespace
 
 Options
 ReadOptions(int argc, char * argv[])
 {
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2)
+  for (int i = 1; i < argc; ++i)
   {
     const std::string name = argv[i];
-    const char *      value = argv[i + 1];
-    int               size[3] = { 0, 0, 0 };
+    const auto        value = [&]() -> std::string {
+      if (i + 1 >= argc)
+      {
+        ThrowError(name, " needs a value\n", usage);
+      }
+      return argv[++i];
+    };
     if (name == "--device")
     {
-      options.device = value;
+      options.device = value();
+    }
+    else if (name == "--size")
+    {
+      const std::string      text = value();
+      const std::vector<int> size = ReadNumbers(name, text);
+      if (size.size() != 3)
+      {
+        ThrowError("--size is ", text, ": three numbers as in 160x192x224 are needed");
+      }
+      options.sizes.emplace_back(size[0], size[1], size[2]);
+    }
+    else if (name == "--batch")
+    {
+      options.batch = 1;
+      for (const int number : ReadNumbers(name, value()))
+      {
+        options.batch *= number;
+      }
     }
     else if (name == "--runs")
     {
-      options.runs = std::max(1, std::atoi(value));
+      options.runs = ReadNumber(name, value(), 1);
     }
-    else if (name == "--radius")
+    else if (name == "--threads")
     {
-      options.radius = std::atoi(value);
+      options.threads = ReadNumber(name, value(), 0);
     }
-    else if (name == "--size" && std::sscanf(value, "%dx%dx%d", &size[0], &size[1], &size[2]) == 3)
+    else if (name == "--filter")
     {
-      options.lattice = Lattice(size[0], size[1], size[2]);
+      options.filter = value();
+    }
+    else if (name == "--json")
+    {
+      options.json = value();
+    }
+    else if (name == "--no-errors")
+    {
+      options.errors = false;
+    }
+    else if (name == "--list")
+    {
+      options.list = true;
     }
     else
     {
-      ThrowError("usage: gdreg-bench [--device D] [--size XxYxZ] [--runs N] [--radius R]");
+      ThrowError("unknown option ", name, "\n", usage);
     }
   }
-  if (argc % 2 == 0)
+  if (options.sizes.empty())
   {
-    ThrowError("usage: gdreg-bench [--device D] [--size XxYxZ] [--runs N] [--radius R]");
+    options.sizes.emplace_back(160, 192, 224);
   }
   return options;
 }
 
-/** A head-like phantom: texture inside an ellipsoid, nothing around it. */
-std::vector<float>
-MakePhantom(const Lattice & lattice, double phase)
+namespace
 {
-  std::vector<float> image(lattice.NumberOfVoxels());
-  for (int z = 0; z < lattice.size[2]; ++z)
+Timing
+Time(const Device & device, const Buffer<char> & flush, int runs, const std::function<void()> & work)
+{
+  work();
+  Timing    timing;
+  Stopwatch stopwatch(device);
+  for (int run = 0; run < runs; ++run)
   {
-    for (int y = 0; y < lattice.size[1]; ++y)
+    if (flush.Data())
     {
-      for (int x = 0; x < lattice.size[0]; ++x)
-      {
-        const double a = 2.2 * x / lattice.size[0] - 1.1;
-        const double b = 2.2 * y / lattice.size[1] - 1.1;
-        const double c = 2.2 * z / lattice.size[2] - 1.1;
-        const bool   inside = a * a + b * b + c * c < 0.85;
-        image[lattice.Offset(x, y, z)] =
-          inside ? static_cast<float>(0.5 + 0.3 * std::sin(0.31 * x + phase) * std::cos(0.23 * y) * std::sin(0.27 * z)) : 0.0f;
-      }
+      device.SetZero(flush.Data(), flush.Bytes());
     }
-  }
-  return image;
-}
-
-std::vector<float>
-MakeField(const Lattice & lattice, double amplitude)
-{
-  const std::int64_t voxels = lattice.NumberOfVoxels();
-  std::vector<float> field(3 * voxels);
-  for (int z = 0; z < lattice.size[2]; ++z)
-  {
-    for (int y = 0; y < lattice.size[1]; ++y)
-    {
-      for (int x = 0; x < lattice.size[0]; ++x)
-      {
-        const std::int64_t offset = lattice.Offset(x, y, z);
-        field[offset] = static_cast<float>(amplitude * std::sin(0.05 * y + 0.04 * z));
-        field[offset + voxels] = static_cast<float>(amplitude * std::sin(0.06 * x - 0.03 * z));
-        field[offset + 2 * voxels] = static_cast<float>(amplitude * std::cos(0.04 * x + 0.05 * y));
-      }
-    }
-  }
-  return field;
-}
-
-class Bench
-{
-public:
-  Bench(const Device & device, const Options & options)
-    : m_Device(device)
-    , m_Options(options)
-    , m_Stopwatch(device)
-    , m_Flush(device.IsCuda() ? Buffer<char>(device, std::int64_t{ 256 } << 20) : Buffer<char>())
-  {
-    std::printf("%-34s %10s %10s %10s %8s %9s\n", "operator", "median ms", "min ms", "max ms", "B/voxel", "GB/s");
-  }
-
-  /** `bytesPerVoxel`: what must be read and written at least. */
-  template <typename TWork>
-  double
-  Time(const std::string & name, double bytesPerVoxel, const TWork & work)
-  {
+    const std::clock_t start = std::clock();
+    stopwatch.Start();
     work();
-    std::vector<double> seconds;
-    for (int run = 0; run < m_Options.runs; ++run)
-    {
-      if (m_Flush.Data())
-      {
-        m_Device.SetZero(m_Flush.Data(), m_Flush.Bytes());
-      }
-      m_Stopwatch.Start();
-      work();
-      seconds.push_back(m_Stopwatch.Stop());
-    }
-    std::sort(seconds.begin(), seconds.end());
-    const double median = seconds[seconds.size() / 2];
-    const auto   voxels = static_cast<double>(m_Options.lattice.NumberOfVoxels());
-    std::printf("%-34s %10.3f %10.3f %10.3f %8.0f %9.0f\n",
-                name.c_str(),
-                1e3 * median,
-                1e3 * seconds.front(),
-                1e3 * seconds.back(),
-                bytesPerVoxel,
-                bytesPerVoxel * voxels / median * 1e-9);
-    std::fflush(stdout);
-    return median;
+    timing.seconds.push_back(stopwatch.Stop());
+    timing.cpuSeconds.push_back(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
   }
+  return timing;
+}
 
-private:
-  Device       m_Device;
-  Options      m_Options;
-  Stopwatch    m_Stopwatch;
-  Buffer<char> m_Flush;
-};
+/** Bytes read and written per second by the faster of the two ways there are to copy a field. */
+double
+TimeCopy(const Device & device, const Buffer<char> & flush, int runs, const Problem & problem)
+{
+  const ConstField & from = problem.displacement;
+  const Field &      to = problem.vector[0];
+  const double       byRuntime = Median(Time(device, flush, runs, [&] { problem.Copy(from, to); }).seconds);
+  const double       byOperator = Median(
+    Time(device, flush, runs, [&] { LinearCombination(device, 1.0f, from, 0.0f, ConstField(), to); }).seconds);
+  return 2.0 * sizeof(float) * static_cast<double>(from.NumberOfValues()) / std::min(byRuntime, byOperator);
+}
+
+double
+MeasureError(const Device & device, const Entry & entry)
+{
+  SharedWorkspace workspace(device);
+  Problem         problem(device, Lattice(37, 32, 29), workspace);
+  const Case      one = entry.make(problem);
+  if (!one.error)
+  {
+    return -1.0;
+  }
+  one.work();
+  return one.error();
+}
+
+std::vector<Entry>
+SelectEntries(const std::string & filter)
+{
+  std::vector<Entry> all;
+  AddSamplingCases(all);
+  AddFieldCases(all);
+  AddMetricCases(all);
+  AddSolverCases(all);
+  if (filter.empty())
+  {
+    return all;
+  }
+  std::vector<Entry> selected;
+  try
+  {
+    const std::regex expression(filter);
+    std::copy_if(all.begin(), all.end(), std::back_inserter(selected), [&](const Entry & entry) {
+      return std::regex_search(entry.name, expression);
+    });
+  }
+  catch (const std::regex_error & error)
+  {
+    ThrowError("--filter is ", filter, ": ", error.what());
+  }
+  if (selected.empty())
+  {
+    ThrowError("--filter is ", filter, ": none of the ", all.size(), " operators has such a name (see --list)");
+  }
+  return selected;
+}
 
 void
 Run(const Options & options)
 {
-  const Device       device = Device::Open(options.device);
-  const Lattice &    lattice = options.lattice;
-  const std::int64_t voxels = lattice.NumberOfVoxels();
-  std::printf("%s (%s), %dx%dx%d, LNCC window %d, %d runs\n",
-              device.Name().c_str(),
-              device.Description().c_str(),
-              lattice.size[0],
-              lattice.size[1],
-              lattice.size[2],
-              2 * options.radius + 1,
-              options.runs);
-
-  const auto upload = [&](const std::vector<float> & values) {
-    Buffer<float> buffer(device, static_cast<std::int64_t>(values.size()));
-    device.CopyFromHost(buffer.Data(), values.data(), buffer.Bytes());
-    return buffer;
-  };
-  const auto          fixedBuffer = upload(MakePhantom(lattice, 0.0));
-  const auto          movingBuffer = upload(MakePhantom(lattice, 0.4));
-  const auto          uBuffer = upload(MakeField(lattice, 1.5));
-  const auto          vBuffer = upload(MakeField(lattice, 0.2));
-  const auto          gradientBuffer = upload(MakeField(lattice, 0.5));
-  const auto          workspaceBuffer = upload(MakeField(lattice, 0.0));
-  const Buffer<float> secondBuffer(device, voxels);
-  device.SetZero(secondBuffer.Data(), secondBuffer.Bytes());
-  const Buffer<unsigned char> flagBuffer(device, voxels);
-  const Buffer<double>        scalars(device, 4);
-  const ConstField            fixed(fixedBuffer.Data(), lattice);
-  const ConstField            moving(movingBuffer.Data(), lattice);
-  const Field                 u(uBuffer.Data(), lattice, 3);
-  const Field                 v(vBuffer.Data(), lattice, 3);
-  const Field                 gradient(gradientBuffer.Data(), lattice, 3);
-  const Field                 workspace(workspaceBuffer.Data(), lattice, 3);
-  const Field                 second(secondBuffer.Data(), lattice);
-  const Field                 scalarOutput(workspaceBuffer.Data(), lattice);
-
-  MetricInputs inputs;
-  inputs.fixed = fixed;
-  inputs.moving = moving;
-  inputs.displacement = u;
-  inputs.sampling.outside = Outside::Clamp;
-  LnccParameters lncc;
-  std::fill_n(lncc.radius, 3, options.radius);
-  lncc.fixedShift = lncc.movingShift = 0.25f;
-  LnccParameters gaussian = lncc;
-  gaussian.weights = LnccWeights::Gaussian;
-  const Buffer<float> metricWorkspace(device,
-                                      std::max({ LnccToDisplacementWorkspace(device, lncc, inputs),
-                                                 LnccWorkspace(device, lncc, lattice, 1, true),
-                                                 LnccToDisplacementWorkspace(device, gaussian, inputs),
-                                                 MeanSquaresToDisplacementWorkspace(inputs) }));
-  SymmetricKernel sigmaOne[3];
-  SymmetricKernel sigmaThird[3];
-  for (int d = 0; d < 3; ++d)
+  const std::vector<Entry> entries = SelectEntries(options.filter);
+  if (options.list)
   {
-    sigmaOne[d] = MakeGaussianKernel(1.0);
-    sigmaThird[d] = MakeGaussianKernel(0.1);
+    for (const Entry & entry : entries)
+    {
+      std::printf("%s\n", entry.name.c_str());
+    }
+    return;
   }
-
-  Bench bench(device, options);
-  bench.Time("Resample, linear", 20, [&] { Resample(device, inputs.sampling, moving, u, scalarOutput); });
-  ComposeParameters composition;
-  composition.outside = Outside::Clamp;
-  bench.Time("Compose", 36, [&] { Compose(device, composition, u, v, workspace); });
-  bench.Time("Exponential, 6 squarings", 6 * 36 + 24, [&] {
-    ExponentialParameters exponential;
-    exponential.squarings = 6;
-    Exponential(device, exponential, v, gradient, workspace);
-  });
-  const Buffer<float> adjointWorkspace(device, std::max<std::int64_t>(1, SplatWorkspace(device, lattice)));
-  bench.Time("Splat", 36, [&] { Splat(device, inputs.sampling, moving, u, scalarOutput, adjointWorkspace.Data()); });
-  ResampleGradients sampleGradients;
-  sampleGradients.displacement = gradient;
-  bench.Time("Resample, gradient to u", 32, [&] {
-    ResampleGradient(device, inputs.sampling, moving, u, fixed, sampleGradients, nullptr);
-  });
-  const Buffer<float> outerGradient(device, 3 * voxels);
-  ComposeGradients    composeGradients;
-  composeGradients.inner = gradient;
-  composeGradients.outer = Field(outerGradient.Data(), lattice, 3);
-  bench.Time("Compose, gradients to both", 48 + 108, [&] {
-    ComposeGradient(device, composition, u, v, workspace, composeGradients, false, adjointWorkspace.Data());
-  });
-  const Buffer<std::int32_t> labels(device, voxels);
-  const Buffer<std::int32_t> warpedLabels(device, voxels);
-  device.SetZero(labels.Data(), labels.Bytes());
-  bench.Time("ResampleLabels, one region", 20, [&] {
-    ResampleLabels(device,
-                   inputs.sampling,
-                   ConstLabels(labels.Data(), lattice),
-                   u,
-                   0,
-                   Labels(warpedLabels.Data(), lattice));
-  });
-  bench.Time("GaussianSmooth, vector, variance 1", 24, [&] {
-    GaussianSmooth(device, sigmaOne, SmoothBoundary::ZeroFlux, gradient, gradient, workspace);
-  });
-  bench.Time("GaussianSmooth, vector, var. 0.1", 24, [&] {
-    GaussianSmooth(device, sigmaThird, SmoothBoundary::ZeroFlux, gradient, gradient, workspace);
-  });
-  bench.Time("Lncc, value", 8, [&] {
-    Lncc(device, lncc, fixed, moving, ConstMask(), scalars.Data(), Field(), metricWorkspace.Data());
-  });
-  bench.Time("Lncc, gradient to the image", 12, [&] {
-    Lncc(device, lncc, fixed, moving, ConstMask(), scalars.Data(), scalarOutput, metricWorkspace.Data());
-  });
-  bench.Time("Lncc, gradients to both images", 16, [&] {
-    const Field toFixed(gradientBuffer.Data(), lattice);
-    Lncc(device, lncc, fixed, moving, ConstMask(), scalars.Data(), { scalarOutput, toFixed }, metricWorkspace.Data());
-  });
-  bench.Time("Lncc, Gaussian, gradient to image", 12, [&] {
-    Lncc(device, gaussian, fixed, moving, ConstMask(), scalars.Data(), scalarOutput, metricWorkspace.Data());
-  });
-  const double metricTime = bench.Time("LnccToDisplacement", 32, [&] {
-    LnccToDisplacement(device, lncc, inputs, scalars.Data(), gradient, metricWorkspace.Data());
-  });
-  bench.Time("MeanSquaresToDisplacement", 32, [&] {
-    MeanSquaresToDisplacement(device, inputs, scalars.Data(), gradient, metricWorkspace.Data());
-  });
-  const Field first(vBuffer.Data(), lattice, 3);
-  bench.Time("AdamUpdate", 56, [&] { AdamUpdate(device, AdamStep(), gradient, first, second, scalars.Data()); });
-  bench.Time("JacobianDeterminant", 16, [&] { JacobianDeterminant(device, Matrix3(), u, scalarOutput, scalars.Data()); });
-  bench.Time("RelaxFolds, nothing folds", 13, [&] {
-    RelaxFolds(device, 0.1f, u, scalars.Data(), Mask(flagBuffer.Data(), lattice), workspace);
-  });
-  bench.Time("Norms", 12, [&] { Norms(device, u, scalars.Data()); });
-
-  const int           factors[3] = { 2, 2, 2 };
-  const LevelGeometry level = MakeLevelGeometry(lattice, factors);
-  const Buffer<float> levelBuffer(device, level.lattice.NumberOfVoxels());
-  const Buffer<float> levelWorkspace(device, ResampleSeparableWorkspace(lattice, level.lattice));
-  bench.Time("Downsample by 2, sigma 1", 4.5, [&] {
-    Downsample(device, level, { 1.0, 1.0, 1.0 }, fixed, Field(levelBuffer.Data(), level.lattice), levelWorkspace.Data());
-  });
-
-  bench.Time("iteration of the greedy solver", 188, [&] {
-    LnccToDisplacement(device, lncc, inputs, scalars.Data(), gradient, metricWorkspace.Data());
-    GaussianSmooth(device, sigmaOne, SmoothBoundary::ZeroFlux, gradient, gradient, workspace);
-    AdamUpdate(device, AdamStep(), gradient, first, second, scalars.Data());
-    ComposeParameters step = composition;
-    step.innerScale = 1e-4f;
-    step.innerMaximum = scalars.Data() + 1;
-    Compose(device, step, u, gradient, workspace);
-    GaussianSmooth(device, sigmaThird, SmoothBoundary::ZeroFlux, workspace, u, gradient);
-    RelaxFolds(device, 0.1f, u, scalars.Data() + 2, Mask(flagBuffer.Data(), lattice), gradient);
-  });
-  std::printf("peak memory %.1f MiB; LnccToDisplacement %.1f Mvoxel/s\n",
-              static_cast<double>(device.PeakBytes()) / (1 << 20),
-              static_cast<double>(voxels) / metricTime * 1e-6);
+  if (options.threads > 0)
+  {
+    itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(static_cast<itk::ThreadIdType>(options.threads));
+  }
+  test::OpenTestDevice(options.device);
+  if (!options.json.empty())
+  {
+    WriteJson(test::TestDevice(), options, {}); // what is wrong with the file shows now and not in the end
+  }
+  const Device &                device = test::TestDevice();
+  const Buffer<char>            flush = device.IsCuda() ? Buffer<char>(device, std::int64_t{ 256 } << 20) : Buffer<char>();
+  std::map<std::string, double> errors;
+  std::vector<Result>           results;
+  for (const Lattice & lattice : options.sizes)
+  {
+    // Volumes of their own: calls on one volume after another would find it in the cache.
+    SharedWorkspace                       workspace(device);
+    std::vector<std::unique_ptr<Problem>> problems;
+    for (int i = 0; i < options.batch; ++i)
+    {
+      problems.push_back(std::make_unique<Problem>(device, lattice, workspace));
+    }
+    const double copy = TimeCopy(device, flush, options.runs, *problems.front());
+    PrintHeader(device, options, lattice, copy);
+    for (const Entry & entry : entries)
+    {
+      std::vector<Case> cases;
+      for (const auto & problem : problems)
+      {
+        cases.push_back(entry.make(*problem));
+      }
+      Result result;
+      result.name = entry.name;
+      result.lattice = lattice;
+      result.batch = options.batch;
+      result.copyBytesPerSecond = copy;
+      result.what = cases.front();
+      if (result.what.measure && options.batch > 1)
+      {
+        continue; // a solver takes one pair of images
+      }
+      result.timing = result.what.measure ? result.what.measure(options.runs)
+                                          : Time(device, flush, options.runs, [&] {
+                                              for (const Case & one : cases)
+                                              {
+                                                one.work();
+                                              }
+                                            });
+      if (options.errors)
+      {
+        if (errors.count(entry.name) == 0)
+        {
+          errors[entry.name] = MeasureError(device, entry);
+        }
+        result.error = errors[entry.name];
+      }
+      PrintResult(result);
+      result.what.work = nullptr; // and with it the device memory that it holds
+      result.what.error = nullptr;
+      result.what.measure = nullptr;
+      results.push_back(result);
+    }
+    std::printf("\n");
+  }
+  if (!options.json.empty())
+  {
+    WriteJson(device, options, results);
+  }
 }
 } // namespace
+} // namespace benchmark
 
 int
 main(int argc, char * argv[])
 {
   try
   {
-    Run(ReadOptions(argc, argv));
+    benchmark::Run(benchmark::ReadOptions(argc, argv));
   }
   catch (const std::exception & error)
   {
