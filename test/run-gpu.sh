@@ -1,28 +1,35 @@
 #!/usr/bin/env bash
 # Tests and measures the CUDA backend on a machine that has a GPU but perhaps no ITK.
 #
-#   test/run-gpu.sh pack DIR [DATA]  on a machine with nvcc and ITK: builds for sm_90 and puts the programs, the shared
-#                                    libraries they need and, from DATA (default ../shared/data beside the repository,
-#                                    if it is there), the images into DIR
-#   test/run-gpu.sh run DIR          on the machine with the GPU: GPU tests, compute-sanitizer, registrations on GPU and
-#                                    CPU, benchmark. Everything is written under $OUT (default ./out), and a short table
-#                                    is printed last. Exit code 1 if a check failed.
-#   test/run-gpu.sh                  both, where nvcc, ITK and a GPU are together
+#   test/run-gpu.sh pack DIR [DATA]   on a machine with nvcc and ITK: builds for sm_90 in $BUILD_DIR (default build-gpu) and
+#                                     puts the programs, the shared libraries they need and, from DATA (default
+#                                     ../shared/data beside the repository, if it is there), the images into DIR
+#   test/run-gpu.sh run DIR [PART]... on the machine with the GPU: the parts that are named, or all:
+#                                       tests     GPU tests of the engine and of the classes
+#                                       sanitize  compute-sanitizer: memcheck and racecheck
+#                                       register  registrations on GPU and CPU
+#                                       bench     gdreg-bench
+#                                       peers     compare_peers.py, with what PyTorch packages $PYTHON finds
+#                                     Everything is written under $OUT (default ./out), and a short table is printed
+#                                     last. Exit code 1 if a check failed. A call ends after $LIMIT seconds (default 570):
+#                                     what is left then is listed as not run and counts as failed. ACCELERATOR=cpu tries
+#                                     the script itself where there is no GPU.
+#   test/run-gpu.sh                   both, where nvcc, ITK and a GPU are together
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 pack() {
   set -e
-  local dir=$1 data=${2:-$root/../shared/data} build=$root/build-gpu
+  local dir=$1 data=${2:-$root/../shared/data} build=${BUILD_DIR:-$root/build-gpu}
   cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES="${CUDAARCHS:-90}" \
     -DBUILD_TESTING=ON -DModule_GPUDiffeomorphicRegistration_BUILD_EXAMPLES=ON \
     -DGPUDiffeomorphicRegistration_WARNINGS_AS_ERRORS=ON >"$root/build-gpu-configure.log" 2>&1 ||
     { cat "$root/build-gpu-configure.log" >&2; exit 1; }
   rm -f "$root/build-gpu-configure.log"
-  cmake --build "$build" -j "$(nproc)"
+  local programs=(GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench) program
+  cmake --build "$build" -j "${JOBS:-$(nproc)}" --target "${programs[@]}"
   mkdir -p "$dir/lib"
-  local program
-  for program in GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench; do
+  for program in "${programs[@]}"; do
     local path
     path=$(find "$build" -type f -name "$program" -perm -u+x | head -1)
     [ -n "$path" ] || { echo "run-gpu.sh: $program was not built" >&2; exit 1; }
@@ -36,6 +43,7 @@ pack() {
       esac
     done
   done
+  cp "$root"/test/benchmark/{compare_peers,peers}.py "$dir/"
   local pair
   for pair in nirep t1pair; do
     if [ -d "$data/$pair" ]; then
@@ -46,9 +54,9 @@ pack() {
   git -C "$root" rev-parse --short HEAD >"$dir/commit"
   [ -z "$(git -C "$root" status --porcelain -- src include test examples)" ] || echo "with uncommitted changes" >>"$dir/commit"
   # One file, a third of the size: ways to such machines are often narrow.
-  tar -C "$dir" -cf - GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench \
-    commit lib $([ ! -d "$dir/data" ] || echo data) | xz -T0 -3 >"$dir/bundle.tar.xz"
-  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir/gdreg-bench" "$dir/commit" "$dir/lib" "$dir/data"
+  tar -C "$dir" -cf - "${programs[@]}" \
+    compare_peers.py peers.py commit lib $([ ! -d "$dir/data" ] || echo data) | xz -T0 -3 >"$dir/bundle.tar.xz"
+  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir/gdreg-bench" "$dir"/*.py "$dir/commit" "$dir/lib" "$dir/data"
   cp "$root/test/run-gpu.sh" "$dir/"
   du -sh "$dir"
 }
@@ -57,27 +65,47 @@ failures=0
 table=()
 note() { table+=("$1"); echo "$1"; }
 
+# The seconds that this call still has, at most $1.
+seconds_left() {
+  local left=$((limit - SECONDS))
+  echo $((left < $1 ? left : $1))
+}
+
+# within SECONDS COMMAND...: ends it after that time, or when this call's is over
+within() {
+  local seconds
+  seconds=$(seconds_left "$1")
+  shift
+  [ "$seconds" -gt 0 ] || return 124
+  timeout "$seconds" "$@"
+}
+
 # check NAME COMMAND...: keeps the log under $OUT and counts a failure. 77 is a skip.
 check() {
   local name=$1 start=$SECONDS status
   shift
+  if [ "$(seconds_left 1)" -le 0 ]; then
+    note "$(printf '%-46s NOT RUN, the time is over' "$name")"
+    failures=$((failures + 1))
+    return
+  fi
   "$@" >"$out/$name.log" 2>&1
   status=$?
   case $status in
-    0) note "$(printf '%-34s passed   %4d s' "$name" $((SECONDS - start)))" ;;
-    77) note "$(printf '%-34s SKIPPED' "$name")" ;;
+    0) note "$(printf '%-46s passed   %4d s' "$name" $((SECONDS - start)))" ;;
+    77) note "$(printf '%-46s SKIPPED' "$name")" ;;
     *)
-      note "$(printf '%-34s FAILED (%d) %d s' "$name" "$status" $((SECONDS - start)))"
+      note "$(printf '%-46s FAILED (%d) %d s' "$name" "$status" $((SECONDS - start)))"
       tail -n 15 "$out/$name.log"
       failures=$((failures + 1))
       ;;
   esac
 }
 
-# register DEVICE NAME FIXED MOVING: twice on a GPU, for the same bits
+# register DEVICE NAME FIXED MOVING
 register() {
   local device=$1 name=$2 fixed=$3 moving=$4
-  timeout 240 "$dir/gdreg" register --fixed "$fixed" --moving "$moving" --output-prefix "$work/$name-$device" --linear none \
+  within 240 "$dir/gdreg" register --fixed "$fixed" --moving "$moving" --output-prefix "$work/$name-$device" --linear none \
     --device "$device" --json "$out/$name-$device.json" --quiet
 }
 
@@ -112,35 +140,42 @@ print("mean |difference| of the fields, GPU and CPU: %.4f voxel" % numpy.linalg.
 P
 }
 
-run() {
-  accelerator=${ACCELERATOR:-cuda} # "cpu" tries the script itself
-  out=${OUT:-$PWD/out}
-  work=$(mktemp -d)
-  dir=$work/bundle
-  mkdir -p "$out" "$dir"
-  tar -C "$dir" -xf "$1/bundle.tar.xz" || exit 1
-  export LD_LIBRARY_PATH=$dir/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  local gpu
-  gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -1)
-  note "$(date -u +%Y-%m-%d) commit $(tr '\n' ' ' <"$dir/commit" 2>/dev/null)${gpu:-no GPU}"
-  "$dir/gdreg" devices
-
-  local engine=$dir/GPUDiffeomorphicRegistrationEngineTest driver=$dir/GPUDiffeomorphicRegistrationTestDriver test
-  check engine-tests timeout 240 "$engine" --device "$accelerator"
-  for test in itkGPUDiffeomorphicEngineTest itkGPUDiffeomorphicRegistrationMethodTest \
-    itkGPUDiffeomorphicRegistrationMethodErrorsTest itkGPUWarpImageFilterTest; do
-    check "$test" timeout 240 "$driver" "$test" "$accelerator"
+run_tests() {
+  check engine-tests within 300 "$engine" --device "$accelerator"
+  # the driver lists its tests when it is given none
+  local driver=$dir/GPUDiffeomorphicRegistrationTestDriver test
+  for test in $("$driver" </dev/null 2>/dev/null | sed -n 's/^ *[0-9]*\. //p'); do
+    check "$test" within 240 "$driver" "$test" "$accelerator"
   done
-  local sanitizer
-  sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -1)
-  if [ -n "$sanitizer" ]; then
-    local small='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:Greedy.ConvergenceEndsALevel'
-    check memcheck timeout 240 "$sanitizer" --tool memcheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
-    check racecheck timeout 240 "$sanitizer" --tool racecheck --error-exitcode 9 "$engine" --device cuda --gtest_filter="$small"
-  else
-    note "compute-sanitizer is not installed: memcheck and racecheck did not run"
-  fi
+}
 
+# The tests that take a sanitizer's slowness: of every suite those that compare with double, or all if it has none such.
+sanitized_tests() {
+  local some='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:Greedy.ConvergenceEndsALevel' suite
+  printf '%s' "$some"
+  suites() { "$engine" --gtest_list_tests "$@" | grep -E '^[A-Za-z0-9_]+\.$' | sort; }
+  for suite in $(comm -23 <(suites) <(suites --gtest_filter="$some")); do
+    printf ':%s*' "$suite"
+  done
+}
+
+run_sanitize() {
+  local sanitizer tool filter
+  sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -1)
+  filter=$(sanitized_tests)
+  if [ "$accelerator" = cpu ]; then
+    check sanitized-tests-on-cpu within 280 "$engine" --device cpu --gtest_filter="$filter"
+  elif [ -z "$sanitizer" ]; then
+    note "compute-sanitizer is not installed: memcheck and racecheck did not run"
+  else
+    for tool in memcheck racecheck; do
+      check "$tool" within 280 "$sanitizer" --tool "$tool" --error-exitcode 9 "$engine" --device "$accelerator" \
+        --gtest_filter="$filter"
+    done
+  fi
+}
+
+run_register() {
   local pair
   for pair in nirep t1pair; do
     [ -d "$dir/data/$pair" ] || continue
@@ -157,6 +192,7 @@ run() {
         "$dir/data/$pair/labels30.txt" "$out/$pair-$device.json"
       note "$(tail -n 1 "$out/$pair-$device-score.log")"
     done
+    # twice on the GPU, for the same bits
     mv "$work/$pair-${accelerator}_Field.mha" "$work/first.mha"
     check "$pair-again" register "$accelerator" "$pair" "$fixed" "$moving"
     check "$pair-same-bits" cmp "$work/first.mha" "$work/$pair-${accelerator}_Field.mha"
@@ -164,27 +200,89 @@ run() {
     note "$(tail -n 1 "$out/$pair-gpu-and-cpu.log")"
     rm -f "$work"/*.*
   done
+}
 
-  local size
-  for size in 160x192x224 256x256x256; do
-    check "bench-$size" timeout 240 "$dir/gdreg-bench" --device "$accelerator" --size "$size"
-    cat "$out/bench-$size.log"
+# bench NAME OPTIONS...: also prints the table
+bench() {
+  local name=bench-$1
+  shift
+  check "$name" within 240 "$dir/gdreg-bench" --device "$accelerator" --json "$out/$name.json" "$@"
+  cat "$out/$name.log"
+}
+
+run_bench() {
+  if [ "$accelerator" = cpu ]; then
+    bench 40x44x48 --size 40x44x48 --runs 3
+    bench batch-2x16-of-16x16x16 --size 16x16x16 --batch 2x16 --filter '^Lncc/box3/padded/' --runs 3
+    return
+  fi
+  bench 160x192x224 --size 160x192x224
+  bench 256x256x256 --size 256x256x256 --no-errors
+  bench batch-2x16-of-128x128x128 --size 128x128x128 --batch 2x16 --filter '^Lncc/.*/(value|moving)$' --no-errors
+  bench 512x512x512 --size 512x512x512 --no-errors \
+    --filter '^(Lncc/box[1-4]/padded/(value|moving)|Resample/linear/value|Compose|Exponential/6|GaussianSmooth/vector/variance1|Downsample/2|MutualInformation/mattes32/moving|AdamUpdate)$'
+}
+
+# peers NAME OPTIONS...
+peers() {
+  local name=peers-$1
+  shift
+  check "$name" within 240 "${PYTHON:-python3}" "$dir/compare_peers.py" --bench "$dir/gdreg-bench" --device "$accelerator" \
+    --json "$out/$name.json" "$@"
+  cat "$out/$name.log"
+}
+
+run_peers() {
+  if [ "$accelerator" = cpu ]; then
+    peers 40x44x48 --size 40x44x48 --runs 3
+    peers batch-2x16-of-16x16x16 --size 16x16x16 --batch 2x16 --filter 'box 7' --runs 3
+    return
+  fi
+  peers sizes --size 160x192x224 --size 256x256x256
+  peers batch-2x16-of-128x128x128 --size 128x128x128 --batch 2x16 --filter 'box 7'
+}
+
+run() {
+  accelerator=${ACCELERATOR:-cuda}
+  out=${OUT:-$PWD/out}
+  limit=$((SECONDS + ${LIMIT:-570}))
+  local bundle=$1/bundle.tar.xz parts=(tests sanitize register bench peers) part
+  shift
+  [ $# -eq 0 ] || parts=("$@")
+  for part in "${parts[@]}"; do
+    declare -F "run_$part" >/dev/null || { echo "run-gpu.sh: there is no part $part" >&2; exit 2; }
   done
-  rm -rf "$work"
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  dir=$work/bundle
+  engine=$dir/GPUDiffeomorphicRegistrationEngineTest
+  mkdir -p "$out" "$dir"
+  tar -C "$dir" -xf "$bundle" || exit 1
+  export LD_LIBRARY_PATH=$dir/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PYTHONDONTWRITEBYTECODE=1
+  local gpu
+  gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -1)
+  note "$(date -u +%Y-%m-%d) commit $(tr '\n' ' ' <"$dir/commit" 2>/dev/null)${gpu:-no GPU}, ${parts[*]}"
+  "$dir/gdreg" devices
+  for part in "${parts[@]}"; do
+    "run_$part"
+  done
   printf '\n'
-  printf '%s\n' "${table[@]}" | tee "$out/summary.txt"
+  printf '%s\n' "${table[@]}" | tee "$out/summary-$(IFS=-; echo "${parts[*]}").txt"
   [ "$failures" -eq 0 ]
 }
 
 case ${1:-both} in
   pack) pack "${2:?usage: test/run-gpu.sh pack DIR [DATA]}" "${3:-}" ;;
-  run) run "${2:?usage: test/run-gpu.sh run DIR}" ;;
+  run)
+    shift
+    run "${@:?usage: test/run-gpu.sh run DIR [PART]...}"
+    ;;
   both)
     (pack "$root/carry")
-    run "$root/carry"
+    LIMIT=${LIMIT:-3600} run "$root/carry"
     ;;
   *)
-    sed -n '2,12p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,/^set -/{/^set -/!p}' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac
