@@ -23,7 +23,7 @@ namespace
 {
 const char * const usage =
   "usage: gdreg-bench [--device D] [--size XxYxZ]... [--batch N | --batch NxM] [--runs N] [--threads N] [--filter REGEX]\n"
-  "                   [--json FILE] [--no-errors] [--list]\n"
+  "                   [--json FILE] [--no-errors] [--list] [--help]\n"
   "  --batch   that many volumes of each size, in a loop of calls that is timed as one\n"
   "  --filter  the operators whose name holds a match, for example '^Lncc/box3/' (--list prints the names)";
 
@@ -109,6 +109,10 @@ ReadOptions(int argc, char * argv[])
     {
       options.errors = false;
     }
+    else if (name == "--help" || name == "-h")
+    {
+      options.help = true;
+    }
     else if (name == "--list")
     {
       options.list = true;
@@ -179,6 +183,7 @@ SelectEntries(const std::string & filter)
 {
   std::vector<Entry> all;
   AddSamplingCases(all);
+  AddMapCases(all);
   AddFieldCases(all);
   AddMetricCases(all);
   AddSolverCases(all);
@@ -208,6 +213,11 @@ SelectEntries(const std::string & filter)
 void
 Run(const Options & options)
 {
+  if (options.help)
+  {
+    std::printf("%s\n", usage);
+    return;
+  }
   const std::vector<Entry> entries = SelectEntries(options.filter);
   if (options.list)
   {

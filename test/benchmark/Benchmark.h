@@ -26,6 +26,7 @@ struct Options
   int                  threads = 0; ///< 0: ITK's default
   bool                 errors = true;
   bool                 list = false;
+  bool                 help = false;
   std::string          filter; ///< regular expression, empty: all
   std::string          json;   ///< file, empty: none
 };
@@ -132,6 +133,8 @@ struct Entry
 
 void
 AddSamplingCases(std::vector<Entry> & entries);
+void
+AddMapCases(std::vector<Entry> & entries);
 void
 AddFieldCases(std::vector<Entry> & entries);
 void

@@ -115,7 +115,8 @@ def run_bench(options, rows):
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
         if done.returncode != 0:
-            raise SystemExit("compare_peers.py: %s ended with %d: %s" % (options.bench, done.returncode, done.stderr.strip()))
+            raise SystemExit("compare_peers.py: %s ended with %d: %s" % (
+                options.bench, done.returncode, done.stderr.strip()))
         with open(path) as file:
             return json.load(file)
     except OSError as error:

@@ -298,7 +298,8 @@ class Row:
 
 
 ROWS = (
-    [lncc_rows("LNCC with gradient, box %d" % (2 * r + 1), 2 * r + 1, "Lncc/box%d/padded/moving" % r) for r in (1, 2, 3, 4, 10)]
+    [lncc_rows("LNCC with gradient, box %d" % (2 * r + 1), 2 * r + 1, "Lncc/box%d/padded/moving" % r)
+     for r in (1, 2, 3, 4, 10)]
     + [lncc_rows("LNCC value, box 7", 7, "Lncc/box3/padded/value"),
        lncc_rows("LNCC with gradient, Gaussian 1.5", 11, "Lncc/gaussian1.5/padded/moving")]
     + [information_row(window, bins) for window in ("mattes", "gaussian") for bins in (32, 64)]
