@@ -201,8 +201,9 @@ MakeResampleGradient(Problem & p, bool toDisplacement, bool toMoving, bool toAff
 {
   Case one;
   one.bytesPerVoxel = 12 + 4 + (toDisplacement || toAffine ? 4 : 0) + (toDisplacement ? 12 : 0) + (toMoving ? 4 : 0);
-  one.floor = std::string("read u 12, slope 4") + (toDisplacement || toAffine ? ", M 4" : "") + "; write" +
-              (toDisplacement ? " to u 12" : "") + (toMoving ? " to M 4" : "") + (toAffine ? " 12 numbers" : "");
+  one.floor = std::string("read u 12, slope 4") + (toDisplacement || toAffine ? ", M 4" : "") +
+              (toDisplacement ? "; write to u 12" : "") + (toMoving ? "; write to M 4" : "") +
+              (toAffine ? "; write 12 numbers" : "");
   ResampleGradients gradients;
   gradients.displacement = toDisplacement ? p.vector[0] : Field();
   gradients.moving = toMoving ? p.scalar[0] : Field();
