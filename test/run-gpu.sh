@@ -211,7 +211,7 @@ bench() {
   local name=bench-$1
   shift
   check "$name" within 240 "$dir/gdreg-bench" --device "$accelerator" --json "$out/$name.json" "$@"
-  cat "$out/$name.log"
+  [ ! -f "$out/$name.log" ] || cat "$out/$name.log"
 }
 
 run_bench() {
@@ -233,7 +233,7 @@ peers() {
   shift
   check "$name" within 240 "${PYTHON:-python3}" "$dir/compare_peers.py" --bench "$dir/gdreg-bench" --device "$accelerator" \
     --json "$out/$name.json" "$@"
-  cat "$out/$name.log"
+  [ ! -f "$out/$name.log" ] || cat "$out/$name.log"
 }
 
 run_peers() {
