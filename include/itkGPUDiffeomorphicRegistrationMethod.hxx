@@ -196,6 +196,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   parameters.convergenceWindowSize = this->m_ConvergenceWindowSize;
   parameters.stepRule = m_Solver->GetStepRule();
   parameters.parametrization = m_Solver->GetParametrization();
+  parameters.diffusionWeight = m_Solver->GetDiffusionWeight();
+  parameters.volumeWeight = m_Solver->GetVolumeWeight();
   parameters.squarings = m_Solver->GetNumberOfSquarings();
   parameters.stepReductions = static_cast<int>(m_Solver->GetNumberOfStepReductions());
   parameters.damping = m_Solver->GetDamping();

@@ -57,6 +57,8 @@ struct RegisterSettings
   double      totalVariance{ 0.5 };
   double      minimumJacobian{ 0.1 };
   int         stepReductions{ 0 };
+  double      diffusionWeight{ 0.0 };
+  double      volumeWeight{ 0.0 };
 
   LinearModelEnum           linear{ LinearModelEnum::Affine };
   SolverEnum                solver{ SolverEnum::Greedy };
