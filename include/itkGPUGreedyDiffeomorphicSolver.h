@@ -74,6 +74,14 @@ public:
   itkSetMacro(NumberOfStepReductions, unsigned int);
   itkGetConstMacro(NumberOfStepReductions, unsigned int);
 
+  /** Weights of two penalties that are added to the metric, in units of the metric's gradient per voxel: of the roughness of
+   * the field (half the squared differences between neighbours), and of the change of volume by its map (half the squared
+   * logarithm of the Jacobian determinant). Of the velocity, where that is the parametrization. Default 0. */
+  itkSetMacro(DiffusionWeight, double);
+  itkGetConstMacro(DiffusionWeight, double);
+  itkSetMacro(VolumeWeight, double);
+  itkGetConstMacro(VolumeWeight, double);
+
   /** Levenberg's first damping, in units of the squared gradient. Default 0.01. */
   itkSetMacro(Damping, double);
   itkGetConstMacro(Damping, double);
@@ -112,6 +120,8 @@ private:
   unsigned int        m_NumberOfStepReductions{ 0 };
   int                 m_NumberOfSquarings{ 7 };
 
+  double m_DiffusionWeight{ 0.0 };
+  double m_VolumeWeight{ 0.0 };
   double m_Damping{ 0.01 };
   double m_Beta1{ 0.9 };
   double m_Beta2{ 0.99 };

@@ -271,6 +271,8 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   result.stepReductions = parameters.stepReductions;
   result.updateVariance = parameters.updateFieldVariance;
   result.totalVariance = parameters.totalFieldVariance;
+  result.regularization.diffusion = static_cast<float>(parameters.diffusionWeight);
+  result.regularization.volume = static_cast<float>(parameters.volumeWeight);
   result.convergenceThreshold = parameters.convergenceThreshold;
   result.convergenceWindow = parameters.convergenceWindowSize;
   result.stepRule.kind = static_cast<engine::StepRuleKind>(parameters.stepRule);

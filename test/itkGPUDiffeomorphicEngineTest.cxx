@@ -279,6 +279,8 @@ CheckRegistration(Checker & checker, const std::string & device)
   expectBadSetting([](auto & p) { p.totalFieldVariance = std::numeric_limits<double>::infinity(); }, "variance");
   expectBadSetting([](auto & p) { p.beta1 = 1.0; }, "beta");
   expectBadSetting([](auto & p) { p.damping = 0.0; }, "damping");
+  expectBadSetting([](auto & p) { p.diffusionWeight = -1.0; }, "diffusion weight");
+  expectBadSetting([](auto & p) { p.volumeWeight = std::numeric_limits<double>::quiet_NaN(); }, "volume weight");
   expectBadSetting([](auto & p) { p.squarings = 21; }, "squarings");
   expectBadSetting([](auto & p) { p.stepReductions = -1; }, "step reductions");
   expectBadSetting(

@@ -289,6 +289,10 @@ CheckSetters()
   ITK_TEST_SET_GET_VALUE(2, solver->GetNumberOfStepReductions());
   solver->SetNumberOfSquarings(5);
   ITK_TEST_SET_GET_VALUE(5, solver->GetNumberOfSquarings());
+  solver->SetDiffusionWeight(0.25);
+  ITK_TEST_SET_GET_VALUE(0.25, solver->GetDiffusionWeight());
+  solver->SetVolumeWeight(0.125);
+  ITK_TEST_SET_GET_VALUE(0.125, solver->GetVolumeWeight());
   solver->SetDamping(0.5);
   ITK_TEST_SET_GET_VALUE(0.5, solver->GetDamping());
   solver->SetBeta1(0.8);

@@ -100,6 +100,8 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   method->SetConvergenceThreshold(static_cast<float>(settings.convergenceThreshold));
   method->SetConvergenceWindowSize(settings.convergenceWindow);
   method->GetModifiableSolver()->SetMinimumJacobian(settings.minimumJacobian);
+  method->GetModifiableSolver()->SetDiffusionWeight(settings.diffusionWeight);
+  method->GetModifiableSolver()->SetVolumeWeight(settings.volumeWeight);
   method->GetModifiableSolver()->SetStepRule(settings.stepRule);
   method->GetModifiableSolver()->SetParametrization(settings.parametrization);
   method->GetModifiableSolver()->SetNumberOfStepReductions(static_cast<unsigned int>(settings.stepReductions));

@@ -160,6 +160,8 @@ RegisterSettings::Interpret()
   CheckRange("--update-variance", updateVariance, 0.0, 1000.0);
   CheckRange("--total-variance", totalVariance, 0.0, 1000.0);
   CheckRange("--minimum-jacobian", minimumJacobian, 0.0, 0.99);
+  CheckRange("--diffusion-weight", diffusionWeight, 0.0, 1e6);
+  CheckRange("--volume-weight", volumeWeight, 0.0, 1e6);
   CheckRange("--step-reductions", stepReductions, 0, 20);
   CheckRange("--threads", threads, 0, 1024);
 }
@@ -213,6 +215,8 @@ RegisterSettings::Describe() const
     add("learning-rate", number(learningRate));
     add("update-variance", number(updateVariance));
     add("total-variance", number(totalVariance));
+    add("diffusion-weight", number(diffusionWeight));
+    add("volume-weight", number(volumeWeight));
     add("convergence", convergenceText);
     add("minimum-jacobian", number(minimumJacobian));
   }

@@ -86,6 +86,12 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
     ->capture_default_str();
   command->add_option("--total-variance", settings.totalVariance, "Gaussian of the field in voxels^2 of the level")
     ->capture_default_str();
+  command
+    ->add_option("--diffusion-weight", settings.diffusionWeight, "Weight of a penalty of the field's roughness")
+    ->capture_default_str();
+  command
+    ->add_option("--volume-weight", settings.volumeWeight, "Weight of a penalty of the map's change of volume (log det J)")
+    ->capture_default_str();
   command->add_option("--convergence", settings.convergenceText, "threshold,window: a level ends below this slope")
     ->capture_default_str();
   command

@@ -266,6 +266,33 @@ TEST(Greedy, EveryStepRuleRecoversAKnownWarp)
   }
 }
 
+// Checks that the penalties bring what they ask for, and that the reported values hold them.
+TEST(Greedy, PenaltiesGiveSmootherMaps)
+{
+  const Synthetic  s = MakeSynthetic(Lattice(37, 41, 29), Lattice(37, 41, 29), 3.0, 3);
+  GreedyParameters parameters = MakeGreedyParameters(MetricKind::Lncc, { 2, 1 }, 30);
+  parameters.totalVariance = 0.0;
+  const auto roughness = [](const HostField & u) {
+    double sum = 0.0;
+    for (int c = 0; c < 3; ++c)
+    {
+      ForEachVoxel(u.lattice, [&](int x, int y, int z) {
+        sum += std::pow(u.Clamped(c, x + 1, y, z) - u(c, x, y, z), 2) + std::pow(u.Clamped(c, x, y + 1, z) - u(c, x, y, z), 2) +
+               std::pow(u.Clamped(c, x, y, z + 1) - u(c, x, y, z), 2);
+      });
+    }
+    return sum;
+  };
+  const Registration free = Register(s, parameters);
+  parameters.regularization.diffusion = 0.3f;
+  const Registration smooth = Register(s, parameters);
+  EXPECT_LT(roughness(smooth.displacement), 0.8 * roughness(free.displacement));
+  EXPECT_GT(smooth.report.levels[1].metricValues.back(), smooth.report.finalMetricValue);
+  parameters.regularization.diffusion = 0.0f;
+  parameters.regularization.volume = 1.0f;
+  EXPECT_GT(Register(s, parameters).report.minimumJacobian, free.report.minimumJacobian + 0.05);
+}
+
 // Checks that a level goes on with shorter steps where it would have ended, and gets lower.
 TEST(Greedy, StepReductionsGoLower)
 {

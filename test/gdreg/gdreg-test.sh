@@ -143,6 +143,8 @@ bad_input()
   bad_option --step-rule newton
   bad_option --parametrization spline
   bad_option --step-reductions -1
+  bad_option --diffusion-weight -1
+  bad_option --volume-weight nan
   bad_option --solver demons
   bad_option --linear elastic
   for with in tpu cuda:99 cuda:x ""; do

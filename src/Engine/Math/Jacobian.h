@@ -17,15 +17,16 @@ Determinant(const float (&j)[3][3])
          j[0][2] * (j[1][0] * j[2][1] - j[1][1] * j[2][0]);
 }
 
-/** det(1 + toIndex du/dx) at a grid point: central differences, the missing neighbour at a border replaced by the
- * point itself (zero flux, as ITK's DisplacementFieldJacobianDeterminantFilter). */
-ITK_ENGINE_HOST_DEVICE float
-JacobianDeterminantAt(const float *   u,
-                      const Lattice & lattice,
-                      const Matrix3 & toIndex,
-                      int             x,
-                      int             y,
-                      int             z)
+/** 1 + toIndex du/dx at a grid point, j[component][axis]: central differences, the missing neighbour at a border replaced
+ * by the point itself (zero flux, as ITK's DisplacementFieldJacobianDeterminantFilter). */
+ITK_ENGINE_HOST_DEVICE void
+JacobianAt(const float *   u,
+           const Lattice & lattice,
+           const Matrix3 & toIndex,
+           int             x,
+           int             y,
+           int             z,
+           float (&j)[3][3])
 {
   const std::int64_t plane = lattice.NumberOfVoxels();
   const int          p[3] = { x, y, z };
@@ -33,7 +34,6 @@ JacobianDeterminantAt(const float *   u,
                                    lattice.own.size[0],
                                    static_cast<std::int64_t>(lattice.own.size[0]) * lattice.own.size[1] };
   const std::int64_t offset = lattice.Offset(x, y, z);
-  float              j[3][3];
   for (int axis = 0; axis < 3; ++axis)
   {
     const std::int64_t next = offset + (p[axis] + 1 < lattice.own.size[axis] ? stride[axis] : 0);
@@ -50,6 +50,19 @@ JacobianDeterminantAt(const float *   u,
       j[c][axis] = column[c] + (c == axis ? 1.0f : 0.0f);
     }
   }
+}
+
+/** Its determinant. */
+ITK_ENGINE_HOST_DEVICE float
+JacobianDeterminantAt(const float *   u,
+                      const Lattice & lattice,
+                      const Matrix3 & toIndex,
+                      int             x,
+                      int             y,
+                      int             z)
+{
+  float j[3][3];
+  JacobianAt(u, lattice, toIndex, x, y, z, j);
   return Determinant(j);
 }
 

@@ -11,6 +11,7 @@
 #include "MutualInformation.h"
 #include "Pyramid.h"
 #include "Reductions.h"
+#include "Regularization.h"
 #include "Resample.h"
 #include "ResampleLabels.h"
 
@@ -20,6 +21,21 @@ namespace itk
 {
 namespace engine
 {
+namespace
+{
+/** What every metric compares. */
+void
+RequireImages(const ConstField & fixed, const ConstField & warped, const ConstMask & valid, int components)
+{
+  RequireField(fixed, fixed.lattice, components, "fixed image");
+  RequireField(warped, fixed.lattice, components, "warped image");
+  if (valid)
+  {
+    RequireField(valid, fixed.lattice, 1, "valid");
+  }
+}
+} // namespace
+
 void
 Resample(const Device &             device,
          const ResampleParameters & parameters,
@@ -288,12 +304,7 @@ Lncc(const Device &         device,
      const LnccGradients &  gradients,
      float *                workspace)
 {
-  RequireField(fixed, fixed.lattice, fixed.components, "fixed image");
-  RequireField(warped, fixed.lattice, fixed.components, "warped image");
-  if (valid)
-  {
-    RequireField(valid, fixed.lattice, 1, "valid");
-  }
+  RequireImages(fixed, warped, valid, fixed.components);
   RequireLnccGradient(gradients.moving, gradients.movingChain, fixed, "gradient to the moving image");
   RequireLnccGradient(gradients.fixed, gradients.fixedChain, fixed, "gradient to the fixed image");
   RequireLnccParameters(parameters);
@@ -319,12 +330,7 @@ MeanSquares(const Device &     device,
             double *           energy,
             const Field &      gradient)
 {
-  RequireField(fixed, fixed.lattice, 1, "fixed image");
-  RequireField(warped, fixed.lattice, 1, "warped image");
-  if (valid)
-  {
-    RequireField(valid, fixed.lattice, 1, "valid");
-  }
+  RequireImages(fixed, warped, valid, 1);
   if (gradient)
   {
     RequireField(gradient, fixed.lattice, 1, "gradient");
@@ -380,12 +386,7 @@ MutualInformation(const Device &                      device,
                   const Field &                       fixedGradient,
                   float *                             workspace)
 {
-  RequireField(fixed, fixed.lattice, fixed.components, "fixed image");
-  RequireField(warped, fixed.lattice, fixed.components, "warped image");
-  if (valid)
-  {
-    RequireField(valid, fixed.lattice, 1, "valid");
-  }
+  RequireImages(fixed, warped, valid, fixed.components);
   if (gradient)
   {
     RequireField(gradient, fixed.lattice, fixed.components, "gradient");
@@ -449,6 +450,26 @@ AdaptDamping(const Device & device,
              double *       damping)
 {
   ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, previousDamping, damping));
+}
+
+void
+AddRegularization(const Device &                   device,
+                  const RegularizationParameters & parameters,
+                  const ConstField &               displacement,
+                  double *                         energy,
+                  const Field &                    gradient)
+{
+  RequireField(displacement, displacement.lattice, 3, "displacement");
+  RequireField(gradient, displacement.lattice, 3, "gradient");
+  if (!(parameters.diffusion >= 0.0f) || !(parameters.volume >= 0.0f))
+  {
+    ThrowError("AddRegularization: the weights of diffusion and volume are ",
+               parameters.diffusion,
+               " and ",
+               parameters.volume,
+               ": both must be >= 0");
+  }
+  ITK_ENGINE_DISPATCH(device, AddRegularization(device, parameters, displacement, energy, gradient));
 }
 } // namespace engine
 } // namespace itk

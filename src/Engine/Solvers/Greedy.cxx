@@ -47,6 +47,8 @@ GreedySolver::GreedySolver(const Device &              device,
   requirePositive(parameters.learningRate, "learning rate", false);
   requirePositive(parameters.updateVariance, "variance for the update field", true);
   requirePositive(parameters.totalVariance, "variance for the total field", true);
+  requirePositive(parameters.regularization.diffusion, "diffusion weight", true);
+  requirePositive(parameters.regularization.volume, "volume weight", true);
   if (parameters.squarings < 0 || parameters.squarings > 20)
   {
     ThrowError("number of squarings is ", parameters.squarings, ": a number from 0 to 20 is needed");
@@ -99,7 +101,7 @@ GreedySolver::LevelBytes(const MetricInputs & inputs, int iterations) const
   return vectorFields * Arena::Round(3 * lattice.NumberOfVoxels() * sizeof(float)) +
          StepRule::Bytes(m_Parameters.stepRule, lattice, iterations) +
          Arena::Round(ScratchFloats(inputs) * sizeof(float)) +
-         Arena::Round((2 * static_cast<std::size_t>(iterations) + 1) * sizeof(double));
+         Arena::Round((3 * static_cast<std::size_t>(iterations) + 1) * sizeof(double));
 }
 
 std::size_t
@@ -167,8 +169,9 @@ GreedySolver::RunLevel(unsigned int        level,
                           m_Metric.GradientScale(),
                           m_Metric.LossSign());
   float * const  scratch = arena.Take<float>(ScratchFloats(inputs));
-  double * const energies = arena.Take<double>(2 * settings.iterations + 1);
-  double * const folds = energies + 2 * settings.iterations;
+  double * const energies = arena.Take<double>(3 * settings.iterations + 1);
+  double * const penalties = energies + 2 * settings.iterations;
+  double * const folds = penalties + settings.iterations;
   const Field    candidate(scratch, lattice, 3);
   const Mask     flags(reinterpret_cast<unsigned char *>(scratch), lattice);
 
@@ -182,6 +185,9 @@ GreedySolver::RunLevel(unsigned int        level,
 
   ExponentialParameters exponential;
   exponential.squarings = m_Parameters.squarings;
+  RegularizationParameters regularization = m_Parameters.regularization;
+  regularization.composedStep = inputs.composedStep;
+  m_Device.SetZero(penalties, sizeof(double) * settings.iterations);
   double     learningRate = m_Parameters.learningRate;
   const auto iterate = [&](int iteration) {
     if (isVelocity)
@@ -192,6 +198,10 @@ GreedySolver::RunLevel(unsigned int        level,
     if (isVelocity)
     {
       ExponentialGradient(m_Device, exponential, state, slope, gradient, scratch);
+    }
+    if (regularization)
+    {
+      AddRegularization(m_Device, regularization, state, penalties + iteration, gradient);
     }
     GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, gradient, candidate);
     stepRule.TakeDirection(iteration, energies, gradient);
@@ -224,6 +234,7 @@ GreedySolver::RunLevel(unsigned int        level,
   WindowConvergence   convergence(m_Parameters.convergenceWindow);
   int                 reductions = 0;
   std::vector<double> energy(2 * ReadInterval);
+  std::vector<double> penalty(ReadInterval);
   int                 done = 0;
   while (done < settings.iterations && !report.converged && !m_Report.cancelled)
   {
@@ -233,10 +244,11 @@ GreedySolver::RunLevel(unsigned int        level,
       iterate(done + i);
     }
     m_Device.CopyToHost(energy.data(), energies + 2 * done, sizeof(double) * 2 * count);
+    m_Device.CopyToHost(penalty.data(), penalties + done, sizeof(double) * count);
     for (int i = 0; i < count; ++i)
     {
       const double pair[2] = { energy[2 * i], energy[2 * i + 1] };
-      const double value = m_Metric.ToLoss(pair);
+      const double value = m_Metric.ToLoss(pair) + penalty[i] / pair[1];
       convergence.AddEnergy(value);
       report.metricValues.push_back(value);
       GreedyProgress progress;

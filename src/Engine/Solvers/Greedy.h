@@ -2,6 +2,7 @@
 #ifndef itkEngineGreedy_h
 #define itkEngineGreedy_h
 
+#include "../Operators/Regularization.h"
 #include "PyramidLevel.h"
 #include "SolverMetric.h"
 #include "StepRule.h"
@@ -34,7 +35,8 @@ struct GreedyParameters
   double                   learningRate = 0.5;
   int                      stepReductions = 0; ///< how often a level that converged goes on with half the learning rate
   double                   updateVariance = 2.0;
-  double                   totalVariance = 0.5;
+  double                   totalVariance = 0.25;
+  RegularizationParameters regularization; ///< of what the iterations change; in units of the metric's gradient
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
   Parametrization          parametrization = Parametrization::Compositive;
@@ -75,6 +77,7 @@ struct GreedyReport
  *
  * Coarse to fine; in each iteration
  *   g = metric gradient with respect to delta below (with respect to u if additive), smoothed by a Gaussian of updateVariance,
+ *       plus that of the regularisation, if any,
  *   d = direction of g by the step rule (Adam unless said otherwise),
  *   delta = learningRate d / max(1, max |d|): no voxel moves by more than learningRate voxels of the level,
  *   u <- G_totalVariance (delta + u o (1 + delta)), or G_totalVariance (u + delta) if additive,
