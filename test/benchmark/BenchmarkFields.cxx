@@ -10,6 +10,7 @@
 #include "Operators/JacobianDeterminant.h"
 #include "Operators/Pyramid.h"
 #include "Operators/Reductions.h"
+#include "Operators/Regularization.h"
 
 #include <algorithm>
 #include <cmath>
@@ -200,6 +201,44 @@ MakeDirection(Problem & p, DirectionRule rule)
 }
 
 Case
+MakeRegularization(Problem & p, const RegularizationParameters & parameters)
+{
+  Case one{ 12 + 12 + 12, "read u 12, g 12; write g 12" };
+  p.Copy(p.slope, p.vector[0]);
+  one.work = [&p, parameters] { AddRegularization(p.device, parameters, p.displacement, p.numbers, p.vector[0]); };
+  one.error = [&p, parameters] {
+    // the energy, and the gradient of the roughness if that is all there is
+    const HostField u = p.Download(p.displacement);
+    HostDoubles     gradient = test::ToDoubles(p.Download(p.slope));
+    double          energy = 0.0;
+    test::ForEachVoxel(p.lattice, [&](int x, int y, int z) {
+      for (int k = 0; k < 6; ++k)
+      {
+        const int side = k % 2 == 0 ? 1 : -1;
+        const int step[3] = { k / 2 == 0 ? side : 0, k / 2 == 1 ? side : 0, k / 2 == 2 ? side : 0 };
+        for (int c = 0; c < 3; ++c)
+        {
+          const double difference = static_cast<double>(u.Clamped(c, x + step[0], y + step[1], z + step[2])) - u(c, x, y, z);
+          energy += 0.25 * parameters.diffusion * difference * difference;
+          gradient(c, x, y, z) -= parameters.diffusion * difference;
+        }
+      }
+    });
+    if (parameters.volume != 0.0f)
+    {
+      for (const double value : test::DeterminantInDouble(u, test::LinearPart(test::IdentityAffine())).values)
+      {
+        const double logarithm = std::log(std::max(value, 0.01));
+        energy += 0.5 * parameters.volume * logarithm * logarithm;
+      }
+    }
+    const double error = RelativeDifference(p.Number(), energy);
+    return parameters.volume != 0.0f ? error : std::max(error, RelativeError(p.Download(p.vector[0]), gradient));
+  };
+  return one;
+}
+
+Case
 MakeCombination(Problem & p)
 {
   Case one{ 12 + 12 + 12, "read x 12, y 12; write 12" };
@@ -278,6 +317,17 @@ AddFieldCases(std::vector<Entry> & entries)
     { "GradientDirection/normalized", [](Problem & p) { return MakeDirection(p, DirectionRule::Normalized); } });
   entries.push_back(
     { "GradientDirection/levenberg", [](Problem & p) { return MakeDirection(p, DirectionRule::Levenberg); } });
+  const auto addRegularization = [&](const char * name, float diffusion, float volume, bool composedStep) {
+    RegularizationParameters parameters;
+    parameters.diffusion = diffusion;
+    parameters.volume = volume;
+    parameters.composedStep = composedStep;
+    entries.push_back({ std::string("AddRegularization/") + name,
+                        [parameters](Problem & p) { return MakeRegularization(p, parameters); } });
+  };
+  addRegularization("diffusion", 0.1f, 0.0f, false);
+  addRegularization("volume", 0.0f, 0.1f, false);
+  addRegularization("both-composed", 0.1f, 0.1f, true);
   entries.push_back({ "LinearCombination", MakeCombination });
   entries.push_back({ "Sum", MakeSum });
   entries.push_back({ "Norms", MakeNorms });
