@@ -41,12 +41,12 @@ using EngineType = GPUDiffeomorphicEngine;
 
 template <unsigned int VDimension>
 EngineType::SizeType
-GetSize(const ImageBase<VDimension> * image)
+GetSize(const ImageRegion<VDimension> & region)
 {
   EngineType::SizeType size{ { 1, 1, 1 } };
   for (unsigned int d = 0; d < VDimension; ++d)
   {
-    const auto n = image->GetBufferedRegion().GetSize(d);
+    const auto n = region.GetSize(d);
     if (n > 32767u)
     {
       itkGenericExceptionMacro(<< "an image of " << n << " voxels along axis " << d << " is larger than 32767");
@@ -56,15 +56,18 @@ GetSize(const ImageBase<VDimension> * image)
   return size;
 }
 
-/** True if both images have the same buffered region, and their voxels the same places within a millionth of a voxel. */
+template <unsigned int VDimension>
+EngineType::SizeType
+GetSize(const ImageBase<VDimension> * image)
+{
+  return GetSize(image->GetBufferedRegion());
+}
+
+/** True if the voxels of one index lie at the same place in both images, within a millionth of a voxel. */
 template <unsigned int VDimension>
 bool
-HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
+HaveSameGeometry(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
 {
-  if (a->GetBufferedRegion() != b->GetBufferedRegion())
-  {
-    return false;
-  }
   constexpr double tolerance = 1e-6;
   for (unsigned int i = 0; i < VDimension; ++i)
   {
@@ -82,6 +85,14 @@ HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
     }
   }
   return true;
+}
+
+/** The same, and the same buffered region. */
+template <unsigned int VDimension>
+bool
+HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
+{
+  return a->GetBufferedRegion() == b->GetBufferedRegion() && HaveSameGeometry(a, b);
 }
 
 /** Direction times spacing: index differences to physical vectors. */
@@ -192,16 +203,15 @@ GetFloatBuffer(const TImage * image, std::vector<float> & storage)
   }
 }
 
-/** Interleaved three-component vectors of the engine from a field of physical vectors, in voxels of the field's grid. */
+/** Interleaved three-component vectors of the engine from those of a region of a field, times a matrix. */
 template <typename TField>
 std::vector<float>
-GetIndexVectors(const TField * field)
+GetVectors(const TField * field, const typename TField::RegionType & region, const EngineType::MatrixType & matrix)
 {
   constexpr unsigned int dimension = TField::ImageDimension;
-  const auto             matrix = GetPhysicalToIndexMatrix<dimension>(field);
-  std::vector<float>     vectors(3 * field->GetBufferedRegion().GetNumberOfPixels(), 0.0f);
+  std::vector<float>     vectors(3 * region.GetNumberOfPixels(), 0.0f);
   auto                   vector = vectors.begin();
-  for (ImageRegionConstIterator<TField> it(field, field->GetBufferedRegion()); !it.IsAtEnd(); ++it, vector += 3)
+  for (ImageRegionConstIterator<TField> it(field, region); !it.IsAtEnd(); ++it, vector += 3)
   {
     for (unsigned int i = 0; i < dimension; ++i)
     {
@@ -216,14 +226,28 @@ GetIndexVectors(const TField * field)
   return vectors;
 }
 
-/** The reverse: fills an allocated field with the physical vectors of the engine's. */
+/** From a field of physical vectors, in voxels of the field's grid. */
+template <typename TField>
+std::vector<float>
+GetIndexVectors(const TField * field, const typename TField::RegionType & region)
+{
+  return GetVectors(field, region, GetPhysicalToIndexMatrix<TField::ImageDimension>(field));
+}
+
+template <typename TField>
+std::vector<float>
+GetIndexVectors(const TField * field)
+{
+  return GetIndexVectors(field, field->GetBufferedRegion());
+}
+
+/** The reverse: fills an allocated field with the engine's vectors times a matrix. */
 template <typename TField>
 void
-SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
+SetVectors(const std::vector<float> & vectors, const EngineType::MatrixType & matrix, TField * field)
 {
   constexpr unsigned int dimension = TField::ImageDimension;
   using VectorType = typename TField::PixelType;
-  const auto         matrix = GetIndexToPhysicalMatrix<dimension>(field);
   VectorType * const output = field->GetBufferPointer();
   for (std::size_t voxel = 0; voxel < vectors.size() / 3; ++voxel)
   {
@@ -237,6 +261,14 @@ SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
       output[voxel][i] = static_cast<typename VectorType::ValueType>(sum);
     }
   }
+}
+
+/** To physical vectors from voxels of the field's grid. */
+template <typename TField>
+void
+SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
+{
+  SetVectors(vectors, GetIndexToPhysicalMatrix<TField::ImageDimension>(field), field);
 }
 } // namespace GPUDiffeomorphicGeometry
 } // namespace itk
