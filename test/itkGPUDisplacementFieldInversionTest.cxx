@@ -109,7 +109,7 @@ CheckInvert(Checker & checker, const std::string & device)
   std::size_t different = 0;
   LargestDifference<FieldType>(actual, reference->GetOutput(), actual->GetBufferedRegion(), 1e-4, &different);
   checker.ExpectBelow(static_cast<double>(different),
-                      1.0 + 1e-3 * actual->GetBufferedRegion().GetNumberOfPixels(),
+                      1.0 + 1e-4 * actual->GetBufferedRegion().GetNumberOfPixels(),
                       "Invert, large at the border: voxels that differ");
   for (unsigned int d = 0; d < VDimension; ++d)
   {

@@ -31,7 +31,7 @@ Evaluate(const ExponentialParameters & parameters, const HostField & velocity)
 }
 
 HostDoubles
-ExponentialInDouble(const HostField & velocity, int squarings, double scale)
+ExponentialInDouble(const HostField & velocity, int squarings, double scale, bool clamp = false)
 {
   HostDoubles u = ToDoubles(velocity);
   for (double & value : u.values)
@@ -40,7 +40,7 @@ ExponentialInDouble(const HostField & velocity, int squarings, double scale)
   }
   for (int n = 0; n < squarings; ++n)
   {
-    u = ComposeInDouble(u, u);
+    u = ComposeInDouble(u, u, IdentityAffine(), clamp);
   }
   return u;
 }
@@ -65,6 +65,21 @@ TEST(Exponential, MatchesDouble)
         EXPECT_RELATIVE_ERROR(flow.displacement, ExponentialInDouble(velocity, squarings, scale), 1e-5);
       }
     }
+  }
+}
+
+// Checks fields that are large at the border, where they continue with their edge.
+TEST(Exponential, ClampsOutside)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField       velocity = MakeDisplacement(lattice, 5, 3.0);
+    ExponentialParameters parameters;
+    parameters.squarings = 5;
+    parameters.outside = Outside::Clamp;
+    EXPECT_RELATIVE_ERROR(
+      Evaluate(parameters, velocity).displacement, ExponentialInDouble(velocity, 5, 1.0, true), 1e-5);
   }
 }
 
