@@ -156,9 +156,12 @@ TEST(Invert, HoldsTheBoundaryAtZero)
       const DeviceFloats field(noise);
       ZeroBoundary(TestDevice(), axes, field);
       EXPECT_SAME_BITS(field.Download(), expected);
-      InvertParameters parameters = FixedIterations(3);
-      parameters.zeroBoundaryAxes = axes;
-      EXPECT_RELATIVE_ERROR(Evaluate(parameters, u).field, InvertInDouble(u, 3, false, axes), 1e-5);
+      if (axes >= 2)
+      {
+        InvertParameters parameters = FixedIterations(2);
+        parameters.zeroBoundaryAxes = axes;
+        EXPECT_RELATIVE_ERROR(Evaluate(parameters, u).field, InvertInDouble(u, 2, false, axes), 1e-5);
+      }
     }
   }
   EXPECT_THROW(ZeroBoundary(TestDevice(), 4, DeviceFloats(Lattice(5, 4, 3), 3)), Error);
@@ -167,7 +170,7 @@ TEST(Invert, HoldsTheBoundaryAtZero)
 // Checks ITK's order: the step after the residual that is good enough is taken, the residual is that before it.
 TEST(Invert, TakesTheStepAfterTheTolerance)
 {
-  for (const Lattice & lattice : { Lattice(37, 41, 29), Lattice(37, 41, 1) })
+  for (const Lattice & lattice : { Lattice(13, 17, 11), Lattice(37, 41, 1) })
   {
     const HostField  u = MakeDisplacement(lattice, 10, 1.5, true);
     InvertParameters parameters;
@@ -194,7 +197,7 @@ TEST(Invert, TakesTheStepAfterTheTolerance)
 // Checks that vectors in another unit and axes of another order give the same inverse in that unit.
 TEST(Invert, TakesVectorsInAnotherUnit)
 {
-  const Lattice lattice(37, 41, 29);
+  const Lattice   lattice(13, 17, 11);
   const HostField u = MakeDisplacement(lattice, 11, 1.5, true);
   // stored (a, b, c) is the voxel vector 0.5 (b, c, -a)
   HostField stored = u;
