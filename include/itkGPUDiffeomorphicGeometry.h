@@ -22,7 +22,9 @@
 
 #include "itkImageBase.h"
 #include "itkImageRegionConstIterator.h"
+#include "itkImageScanlineIterator.h"
 #include "itkMath.h"
+#include "itkMultiThreaderBase.h"
 #include "itkTransform.h"
 
 #include <type_traits>
@@ -203,6 +205,19 @@ GetFloatBuffer(const TImage * image, std::vector<float> & storage)
   }
 }
 
+/** Position of a voxel in an array that holds a region, x fastest. */
+template <unsigned int VDimension>
+std::size_t
+GetOffset(const ImageRegion<VDimension> & region, const Index<VDimension> & index)
+{
+  std::size_t offset = 0;
+  for (unsigned int d = VDimension; d-- > 0;)
+  {
+    offset = offset * region.GetSize(d) + static_cast<std::size_t>(index[d] - region.GetIndex(d));
+  }
+  return offset;
+}
+
 /** Interleaved three-component vectors of the engine from those of a region of a field, times a matrix. */
 template <typename TField>
 std::vector<float>
@@ -210,19 +225,27 @@ GetVectors(const TField * field, const typename TField::RegionType & region, con
 {
   constexpr unsigned int dimension = TField::ImageDimension;
   std::vector<float>     vectors(3 * region.GetNumberOfPixels(), 0.0f);
-  auto                   vector = vectors.begin();
-  for (ImageRegionConstIterator<TField> it(field, region); !it.IsAtEnd(); ++it, vector += 3)
-  {
-    for (unsigned int i = 0; i < dimension; ++i)
-    {
-      double sum = 0.0;
-      for (unsigned int j = 0; j < dimension; ++j)
+  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
+    region,
+    [&](const typename TField::RegionType & part) {
+      for (ImageScanlineConstIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
       {
-        sum += matrix[i][j] * it.Get()[j];
+        float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
+        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
+        {
+          for (unsigned int i = 0; i < dimension; ++i)
+          {
+            double sum = 0.0;
+            for (unsigned int j = 0; j < dimension; ++j)
+            {
+              sum += matrix[i][j] * it.Get()[j];
+            }
+            vector[i] = static_cast<float>(sum);
+          }
+        }
       }
-      vector[i] = static_cast<float>(sum);
-    }
-  }
+    },
+    nullptr);
   return vectors;
 }
 
@@ -247,20 +270,29 @@ void
 SetVectors(const std::vector<float> & vectors, const EngineType::MatrixType & matrix, TField * field)
 {
   constexpr unsigned int dimension = TField::ImageDimension;
-  using VectorType = typename TField::PixelType;
-  VectorType * const output = field->GetBufferPointer();
-  for (std::size_t voxel = 0; voxel < vectors.size() / 3; ++voxel)
-  {
-    for (unsigned int i = 0; i < dimension; ++i)
-    {
-      double sum = 0.0;
-      for (unsigned int j = 0; j < dimension; ++j)
+  using ComponentType = typename TField::PixelType::ValueType;
+  const auto & region = field->GetBufferedRegion();
+  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
+    region,
+    [&](const typename TField::RegionType & part) {
+      for (ImageScanlineIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
       {
-        sum += matrix[i][j] * vectors[3 * voxel + j];
+        const float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
+        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
+        {
+          for (unsigned int i = 0; i < dimension; ++i)
+          {
+            double sum = 0.0;
+            for (unsigned int j = 0; j < dimension; ++j)
+            {
+              sum += matrix[i][j] * vector[j];
+            }
+            it.Value()[i] = static_cast<ComponentType>(sum);
+          }
+        }
       }
-      output[voxel][i] = static_cast<typename VectorType::ValueType>(sum);
-    }
-  }
+    },
+    nullptr);
 }
 
 /** To physical vectors from voxels of the field's grid. */

@@ -21,7 +21,6 @@
 #include "itkGPUDisplacementFieldJacobianDeterminantFilter.h"
 
 #include "itkGPUDiffeomorphicGeometry.h"
-#include "itkImageRegionIteratorWithIndex.h"
 
 namespace itk
 {
@@ -56,14 +55,13 @@ GPUDisplacementFieldJacobianDeterminantFilter<TInputImage, TRealType, TOutputIma
   std::vector<float> determinants(region.GetNumberOfPixels());
   GPUDiffeomorphicEngine::JacobianDeterminant(
     device, vectors.data(), GPUDiffeomorphicGeometry::GetSize(region), weights, determinants.data());
-  for (ImageRegionIteratorWithIndex<OutputImageType> it(output, output->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  for (ImageScanlineIterator<OutputImageType> it(output, output->GetBufferedRegion()); !it.IsAtEnd(); it.NextLine())
   {
-    std::size_t offset = 0;
-    for (unsigned int d = dimension; d-- > 0;)
+    const float * determinant = determinants.data() + GPUDiffeomorphicGeometry::GetOffset(region, it.GetIndex());
+    for (; !it.IsAtEndOfLine(); ++it, ++determinant)
     {
-      offset = offset * region.GetSize(d) + static_cast<std::size_t>(it.GetIndex()[d] - region.GetIndex(d));
+      it.Set(static_cast<typename OutputImageType::PixelType>(*determinant));
     }
-    it.Set(static_cast<typename OutputImageType::PixelType>(determinants[offset]));
   }
 }
 } // namespace itk
