@@ -235,8 +235,33 @@ public:
                       const MatrixType &  toIndex,
                       float *             output);
 
-  /** Inverse v of a displacement field u in voxels, u continuing with its edge values outside the grid; returns mean
-   * and maximum of |v + u o (1 + v)|. */
+  // The results of the following may be written over their inputs.
+
+  /** How a field is inverted; the defaults are this module's, the comments say what is ITK's. */
+  struct InversionParameters
+  {
+    int    maximumIterations{ 20 };
+    double meanTolerance{ 0.001 };
+    double maximumTolerance{ 0.1 };
+    /** Turns the vectors into voxels; tolerances and residuals are in the unit of the vectors. ITK's is the physical
+     * component divided by the spacing of its axis. */
+    MatrixType toIndex{ { { { 1, 0, 0 } }, { { 0, 1, 0 } }, { { 0, 0, 1 } } } };
+    bool       clampOutside{ true };        ///< u continues with its edge values outside; false: 0, as in ITK
+    int        zeroBoundaryAxes{ 0 };       ///< v = 0 on the first and last planes of this many axes; ITK: all
+    bool       stepAfterTolerance{ false }; ///< ITK's order: one more step after the residual that is good enough
+    const float * initialEstimate{ nullptr };
+  };
+
+  /** Inverse v of a displacement field u; returns mean and maximum of |v + u o (1 + v)| (with stepAfterTolerance those
+   * before the last step). */
+  static std::array<double, 2>
+  Invert(const std::string &         device,
+         const float *               displacement,
+         const SizeType &            size,
+         const InversionParameters & parameters,
+         float *                     inverse);
+
+  /** The same by iterations and tolerances in voxels alone. */
   static std::array<double, 2>
   Invert(const std::string & device,
          const float *       displacement,
@@ -246,13 +271,35 @@ public:
          double              maximumTolerance,
          float *             inverse);
 
-  /** output(x) = inner(x) + outer(x + inner(x)), outer = 0 outside the grid. */
+  /** output(x) = inner(x) + outer(x + innerStart + inner(x)), outer = 0 outside its grid (ITK's half-voxel rim counts as
+   * inside). The inner field and the output may be a block of the outer field's grid that begins at innerStart. */
+  static void
+  Compose(const std::string & device,
+          const float *       outer,
+          const SizeType &    outerSize,
+          const float *       inner,
+          const SizeType &    innerSize,
+          const SizeType &    innerStart,
+          float *             output);
+
+  /** The same with both fields on one grid. */
   static void
   Compose(const std::string & device,
           const float *       outer,
           const float *       inner,
           const SizeType &    size,
           float *             output);
+
+  /** Displacement of the flow of a velocity in voxels, by scaling and squaring: u <- scale velocity / 2^squarings, then
+   * `squarings` times u <- u + u o (1 + u). Outside the grid u continues with its edge values (ITK), or is 0. */
+  static void
+  Exponential(const std::string & device,
+              const float *       velocity,
+              const SizeType &    size,
+              int                 squarings,
+              double              scale,
+              bool                clampOutside,
+              float *             output);
 };
 } // namespace itk
 

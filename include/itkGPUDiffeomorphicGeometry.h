@@ -22,7 +22,9 @@
 
 #include "itkImageBase.h"
 #include "itkImageRegionConstIterator.h"
+#include "itkImageScanlineIterator.h"
 #include "itkMath.h"
+#include "itkMultiThreaderBase.h"
 #include "itkTransform.h"
 
 #include <type_traits>
@@ -41,12 +43,12 @@ using EngineType = GPUDiffeomorphicEngine;
 
 template <unsigned int VDimension>
 EngineType::SizeType
-GetSize(const ImageBase<VDimension> * image)
+GetSize(const ImageRegion<VDimension> & region)
 {
   EngineType::SizeType size{ { 1, 1, 1 } };
   for (unsigned int d = 0; d < VDimension; ++d)
   {
-    const auto n = image->GetBufferedRegion().GetSize(d);
+    const auto n = region.GetSize(d);
     if (n > 32767u)
     {
       itkGenericExceptionMacro(<< "an image of " << n << " voxels along axis " << d << " is larger than 32767");
@@ -56,15 +58,18 @@ GetSize(const ImageBase<VDimension> * image)
   return size;
 }
 
-/** True if both images have the same buffered region, and their voxels the same places within a millionth of a voxel. */
+template <unsigned int VDimension>
+EngineType::SizeType
+GetSize(const ImageBase<VDimension> * image)
+{
+  return GetSize(image->GetBufferedRegion());
+}
+
+/** True if the voxels of one index lie at the same place in both images, within a millionth of a voxel. */
 template <unsigned int VDimension>
 bool
-HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
+HaveSameGeometry(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
 {
-  if (a->GetBufferedRegion() != b->GetBufferedRegion())
-  {
-    return false;
-  }
   constexpr double tolerance = 1e-6;
   for (unsigned int i = 0; i < VDimension; ++i)
   {
@@ -82,6 +87,14 @@ HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
     }
   }
   return true;
+}
+
+/** The same, and the same buffered region. */
+template <unsigned int VDimension>
+bool
+HaveSameGrid(const ImageBase<VDimension> * a, const ImageBase<VDimension> * b)
+{
+  return a->GetBufferedRegion() == b->GetBufferedRegion() && HaveSameGeometry(a, b);
 }
 
 /** Direction times spacing: index differences to physical vectors. */
@@ -192,51 +205,102 @@ GetFloatBuffer(const TImage * image, std::vector<float> & storage)
   }
 }
 
-/** Interleaved three-component vectors of the engine from a field of physical vectors, in voxels of the field's grid. */
+/** Position of a voxel in an array that holds a region, x fastest. */
+template <unsigned int VDimension>
+std::size_t
+GetOffset(const ImageRegion<VDimension> & region, const Index<VDimension> & index)
+{
+  std::size_t offset = 0;
+  for (unsigned int d = VDimension; d-- > 0;)
+  {
+    offset = offset * region.GetSize(d) + static_cast<std::size_t>(index[d] - region.GetIndex(d));
+  }
+  return offset;
+}
+
+/** Interleaved three-component vectors of the engine from those of a region of a field, times a matrix. */
+template <typename TField>
+std::vector<float>
+GetVectors(const TField * field, const typename TField::RegionType & region, const EngineType::MatrixType & matrix)
+{
+  constexpr unsigned int dimension = TField::ImageDimension;
+  std::vector<float>     vectors(3 * region.GetNumberOfPixels(), 0.0f);
+  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
+    region,
+    [&](const typename TField::RegionType & part) {
+      for (ImageScanlineConstIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
+      {
+        float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
+        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
+        {
+          for (unsigned int i = 0; i < dimension; ++i)
+          {
+            double sum = 0.0;
+            for (unsigned int j = 0; j < dimension; ++j)
+            {
+              sum += matrix[i][j] * it.Get()[j];
+            }
+            vector[i] = static_cast<float>(sum);
+          }
+        }
+      }
+    },
+    nullptr);
+  return vectors;
+}
+
+/** From a field of physical vectors, in voxels of the field's grid. */
+template <typename TField>
+std::vector<float>
+GetIndexVectors(const TField * field, const typename TField::RegionType & region)
+{
+  return GetVectors(field, region, GetPhysicalToIndexMatrix<TField::ImageDimension>(field));
+}
+
 template <typename TField>
 std::vector<float>
 GetIndexVectors(const TField * field)
 {
-  constexpr unsigned int dimension = TField::ImageDimension;
-  const auto             matrix = GetPhysicalToIndexMatrix<dimension>(field);
-  std::vector<float>     vectors(3 * field->GetBufferedRegion().GetNumberOfPixels(), 0.0f);
-  auto                   vector = vectors.begin();
-  for (ImageRegionConstIterator<TField> it(field, field->GetBufferedRegion()); !it.IsAtEnd(); ++it, vector += 3)
-  {
-    for (unsigned int i = 0; i < dimension; ++i)
-    {
-      double sum = 0.0;
-      for (unsigned int j = 0; j < dimension; ++j)
-      {
-        sum += matrix[i][j] * it.Get()[j];
-      }
-      vector[i] = static_cast<float>(sum);
-    }
-  }
-  return vectors;
+  return GetIndexVectors(field, field->GetBufferedRegion());
 }
 
-/** The reverse: fills an allocated field with the physical vectors of the engine's. */
+/** The reverse: fills an allocated field with the engine's vectors times a matrix. */
+template <typename TField>
+void
+SetVectors(const std::vector<float> & vectors, const EngineType::MatrixType & matrix, TField * field)
+{
+  constexpr unsigned int dimension = TField::ImageDimension;
+  using ComponentType = typename TField::PixelType::ValueType;
+  const auto & region = field->GetBufferedRegion();
+  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
+    region,
+    [&](const typename TField::RegionType & part) {
+      for (ImageScanlineIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
+      {
+        const float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
+        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
+        {
+          for (unsigned int i = 0; i < dimension; ++i)
+          {
+            double sum = 0.0;
+            for (unsigned int j = 0; j < dimension; ++j)
+            {
+              sum += matrix[i][j] * vector[j];
+            }
+            it.Value()[i] = static_cast<ComponentType>(sum);
+          }
+        }
+      }
+    },
+    nullptr);
+}
+
+/** To physical vectors from voxels of the field's grid. */
 template <typename TField>
 void
 SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
 {
-  constexpr unsigned int dimension = TField::ImageDimension;
-  using VectorType = typename TField::PixelType;
-  const auto         matrix = GetIndexToPhysicalMatrix<dimension>(field);
-  VectorType * const output = field->GetBufferPointer();
-  for (std::size_t voxel = 0; voxel < vectors.size() / 3; ++voxel)
-  {
-    for (unsigned int i = 0; i < dimension; ++i)
-    {
-      double sum = 0.0;
-      for (unsigned int j = 0; j < dimension; ++j)
-      {
-        sum += matrix[i][j] * vectors[3 * voxel + j];
-      }
-      output[voxel][i] = static_cast<typename VectorType::ValueType>(sum);
-    }
-  }
+  SetVectors(vectors, GetIndexToPhysicalMatrix<TField::ImageDimension>(field), field);
 }
 } // namespace GPUDiffeomorphicGeometry
 } // namespace itk

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "itkGPUDiffeomorphicEngine.h"
+#include "itkGPUDiffeomorphicEngineTransfer.h"
 
 #include "itkGPUDiffeomorphicLabels.h"
 
-#include "Operators/Compose.h"
 #include "Operators/Invert.h"
-#include "Operators/JacobianDeterminant.h"
 #include "Operators/Resample.h"
 #include "Operators/ResampleLabels.h"
 #include "Solvers/Greedy.h"
-
-#include "itkMacro.h"
-#include "itkMultiThreaderBase.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +15,8 @@
 
 namespace itk
 {
+using namespace facade;
+
 namespace
 {
 using Clock = std::chrono::steady_clock;
@@ -28,116 +25,6 @@ double
 SecondsSince(Clock::time_point start)
 {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/** Runs `work` and turns the engine's errors into ITK's. */
-template <typename TWork>
-auto
-Guard(const TWork & work) -> decltype(work())
-{
-  try
-  {
-    return work();
-  }
-  catch (const engine::Error & error)
-  {
-    itkGenericExceptionMacro(<< error.what());
-  }
-}
-
-/** Calls task(begin, end) for pieces of [0, count) on ITK's threads. */
-template <typename TTask>
-void
-ForPieces(std::int64_t count, const TTask & task)
-{
-  constexpr std::int64_t piece = std::int64_t{ 1 } << 18;
-  const auto             threader = MultiThreaderBase::New();
-  threader->ParallelizeArray(
-    0,
-    static_cast<SizeValueType>((count + piece - 1) / piece),
-    [&](SizeValueType i) {
-      const auto begin = static_cast<std::int64_t>(i) * piece;
-      task(begin, std::min(count, begin + piece));
-    },
-    nullptr);
-}
-
-engine::Lattice
-ToLattice(const GPUDiffeomorphicEngine::SizeType & size, const char * name)
-{
-  for (const int n : size)
-  {
-    if (n < 1)
-    {
-      engine::ThrowError(name, " has size ", size[0], 'x', size[1], 'x', size[2]);
-    }
-  }
-  return engine::Lattice(size[0], size[1], size[2]);
-}
-
-engine::AffineMap
-ToAffineMap(const GPUDiffeomorphicEngine::AffineType & affine)
-{
-  double rows[3][4];
-  for (int i = 0; i < 3; ++i)
-  {
-    for (int j = 0; j < 4; ++j)
-    {
-      rows[i][j] = affine[i][j];
-    }
-  }
-  return engine::AffineMap(rows);
-}
-
-engine::Matrix3
-ToMatrix(const GPUDiffeomorphicEngine::MatrixType & matrix)
-{
-  engine::Matrix3 result;
-  for (int i = 0; i < 3; ++i)
-  {
-    for (int j = 0; j < 3; ++j)
-    {
-      result.m[i][j] = static_cast<float>(matrix[i][j]);
-    }
-  }
-  return result;
-}
-
-/** Interleaved vectors on the host -> component planes on the device. */
-engine::Buffer<float>
-UploadVectors(const engine::Device & device, const float * vectors, const engine::Lattice & lattice)
-{
-  const std::int64_t voxels = lattice.NumberOfVoxels();
-  std::vector<float> planes(3 * voxels);
-  ForPieces(voxels, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-    {
-      for (int c = 0; c < 3; ++c)
-      {
-        planes[i + c * voxels] = vectors[3 * i + c];
-      }
-    }
-  });
-  engine::Buffer<float> buffer(device, 3 * voxels);
-  device.CopyFromHost(buffer.Data(), planes.data(), buffer.Bytes());
-  return buffer;
-}
-
-void
-DownloadVectors(const engine::Device & device, const engine::Field & field, float * vectors)
-{
-  const std::int64_t voxels = field.lattice.NumberOfVoxels();
-  std::vector<float> planes(3 * voxels);
-  device.CopyToHost(planes.data(), field.data, sizeof(float) * planes.size());
-  ForPieces(voxels, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-    {
-      for (int c = 0; c < 3; ++c)
-      {
-        vectors[3 * i + c] = planes[i + c * voxels];
-      }
-    }
-  });
 }
 
 /** How an image's intensities map to about [0, 1]. */
@@ -592,82 +479,6 @@ GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
     {
       device.CopyToHost(weights, weightBuffer.Data(), weightBuffer.Bytes());
     }
-  });
-}
-
-void
-GPUDiffeomorphicEngine::JacobianDeterminant(const std::string & deviceName,
-                                            const float *       displacement,
-                                            const SizeType &    size,
-                                            const MatrixType &  toIndex,
-                                            float *             output)
-{
-  Guard([&] {
-    const engine::Device        device = engine::Device::Open(deviceName);
-    const engine::Lattice       lattice = ToLattice(size, "the displacement field");
-    const auto                  u = UploadVectors(device, displacement, lattice);
-    const engine::Buffer<float> determinant(device, lattice.NumberOfVoxels());
-    engine::JacobianDeterminant(device,
-                                ToMatrix(toIndex),
-                                engine::ConstField(u.Data(), lattice, 3),
-                                engine::Field(determinant.Data(), lattice));
-    device.CopyToHost(output, determinant.Data(), determinant.Bytes());
-  });
-}
-
-std::array<double, 2>
-GPUDiffeomorphicEngine::Invert(const std::string & deviceName,
-                               const float *       displacement,
-                               const SizeType &    size,
-                               int                 maximumIterations,
-                               double              meanTolerance,
-                               double              maximumTolerance,
-                               float *             inverse)
-{
-  return Guard([&]() -> std::array<double, 2> {
-    const engine::Device         device = engine::Device::Open(deviceName);
-    const engine::Lattice        lattice = ToLattice(size, "the displacement field");
-    const auto                   u = UploadVectors(device, displacement, lattice);
-    const engine::Buffer<float>  result(device, u.Count());
-    const engine::Buffer<float>  workspace(device, u.Count());
-    const engine::Buffer<double> scalars(device, 2);
-    const engine::Field          inverseField(result.Data(), lattice, 3);
-    engine::InvertParameters     parameters;
-    parameters.maximumIterations = maximumIterations;
-    parameters.meanTolerance = meanTolerance;
-    parameters.maximumTolerance = maximumTolerance;
-    parameters.outside = engine::Outside::Clamp;
-    const auto residual = engine::Invert(device,
-                                         parameters,
-                                         engine::ConstField(u.Data(), lattice, 3),
-                                         inverseField,
-                                         engine::Field(workspace.Data(), lattice, 3),
-                                         scalars.Data());
-    DownloadVectors(device, inverseField, inverse);
-    return { { residual.meanResidual, residual.maximumResidual } };
-  });
-}
-
-void
-GPUDiffeomorphicEngine::Compose(const std::string & deviceName,
-                                const float *       outer,
-                                const float *       inner,
-                                const SizeType &    size,
-                                float *             output)
-{
-  Guard([&] {
-    const engine::Device        device = engine::Device::Open(deviceName);
-    const engine::Lattice       lattice = ToLattice(size, "the displacement field");
-    const auto                  outerBuffer = UploadVectors(device, outer, lattice);
-    const auto                  innerBuffer = UploadVectors(device, inner, lattice);
-    const engine::Buffer<float> result(device, outerBuffer.Count());
-    const engine::Field         resultField(result.Data(), lattice, 3);
-    engine::Compose(device,
-                    engine::ComposeParameters(),
-                    engine::ConstField(outerBuffer.Data(), lattice, 3),
-                    engine::ConstField(innerBuffer.Data(), lattice, 3),
-                    resultField);
-    DownloadVectors(device, resultField, output);
   });
 }
 } // namespace itk

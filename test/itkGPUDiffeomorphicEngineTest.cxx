@@ -109,6 +109,42 @@ CheckFields(Checker & checker, const std::string & device)
   EngineType::Compose(device, field.data(), inverse.data(), size, composed.data());
   checker.ExpectBelow(std::abs(LargestNorm(composed) - residual[1]), 1e-4, "residual minus composition");
 
+  // a block of the inner field gives that block of the composition, and may be written over
+  const EngineType::SizeType start{ { 5, 0, 3 } };
+  const EngineType::SizeType blockSize{ { 12, 20, 7 } };
+  std::vector<float>         block;
+  std::vector<float>         expected;
+  for (int z = 0; z < blockSize[2]; ++z)
+  {
+    for (int y = 0; y < blockSize[1]; ++y)
+    {
+      const auto offset = 3 * (start[0] + size[0] * (start[1] + y + size[1] * std::size_t(start[2] + z)));
+      block.insert(block.end(), &inverse[offset], &inverse[offset] + 3 * blockSize[0]);
+      expected.insert(expected.end(), &composed[offset], &composed[offset] + 3 * blockSize[0]);
+    }
+  }
+  EngineType::Compose(device, field.data(), size, block.data(), blockSize, start, block.data());
+  double difference = 0.0;
+  for (std::size_t i = 0; i < block.size(); ++i)
+  {
+    difference = std::max(difference, std::abs(double(block[i]) - expected[i]));
+  }
+  checker.ExpectBelow(difference, 1e-5, "difference of a composed block");
+
+  // no squaring multiplies; a constant velocity that clamps stays constant, one that does not leaves the grid
+  std::vector<float> flow(field.size());
+  EngineType::Exponential(device, field.data(), size, 0, -2.0, true, flow.data());
+  checker.Expect(flow[4321] == -2.0f * field[4321], "an exponential without squarings");
+  const std::vector<float> constant(field.size(), 0.5f);
+  EngineType::Exponential(device, constant.data(), size, 3, 1.0, true, flow.data());
+  checker.ExpectBelow(std::abs(LargestNorm(flow) - 0.5 * std::sqrt(3.0)), 1e-5, "exponential of a constant velocity");
+  checker.ExpectBelow(std::abs(flow.back() - 0.5), 1e-5, "the same at the last voxel");
+  EngineType::Exponential(device, constant.data(), size, 0, 2.0, false, flow.data());
+  EngineType::Exponential(device, flow.data(), size, 1, 1.0, false, flow.data());
+  checker.ExpectBelow(std::abs(flow.back() - 0.5), 1e-5, "a velocity that ends at the border");
+  checker.ExpectThrow([&]() { EngineType::Exponential(device, field.data(), size, -1, 1.0, true, flow.data()); },
+                      "squarings");
+
   std::vector<float> determinant(voxels);
   EngineType::JacobianDeterminant(device, field.data(), size, identity, determinant.data());
   checker.Expect(*std::min_element(determinant.begin(), determinant.end()) > 0.0f, "the field is invertible");

@@ -54,6 +54,21 @@ TEST(Exponential, MatchesDouble)
   }
 }
 
+// Checks fields that are large at the border, where they continue with their edge.
+TEST(Exponential, ClampsOutside)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField       velocity = MakeDisplacement(lattice, 5, 3.0);
+    ExponentialParameters parameters;
+    parameters.squarings = 5;
+    parameters.outside = Outside::Clamp;
+    EXPECT_RELATIVE_ERROR(
+      Evaluate(parameters, velocity).displacement, ExponentialInDouble(velocity, 5, 1.0, true), 1e-5);
+  }
+}
+
 // Checks ITK's rule for the number of squarings: min(maximum, int(2 + 0.5 log2(max |v|^2) + 1)), not below 0.
 TEST(Exponential, NumberOfSquaringsIsItks)
 {

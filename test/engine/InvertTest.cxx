@@ -31,23 +31,48 @@ Evaluate(const InvertParameters & parameters, const HostField & u, const HostFie
   return Inversion{ inverse.Download(), result };
 }
 
-/** A fixed number of relaxed steps in double. */
+bool
+IsOnBoundary(const Lattice & lattice, int axes, int x, int y, int z)
+{
+  const int p[3] = { x, y, z };
+  for (int d = 0; d < axes; ++d)
+  {
+    if (p[d] == 0 || p[d] == lattice.size[d] - 1)
+    {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** A fixed number of relaxed steps in double; then the residuals (maximum, mean) before the last step are set. */
 HostDoubles
-InvertInDouble(const HostField & u, int iterations, bool clampOutside)
+InvertInDouble(const HostField & u,
+               int               iterations,
+               bool              clampOutside,
+               int               zeroAxes = 0,
+               double            unit = 1.0,
+               double *          residuals = nullptr)
 {
   HostDoubles v(u.lattice, 3);
   for (int n = 0; n < iterations; ++n)
   {
     const HostDoubles error = ComposeInDouble(u, v, IdentityAffine(), clampOutside);
     const double      step = n == 0 ? 0.75 : 0.5;
-    const double      bound = step * MaximumAndMeanNorm(error)[0];
+    const auto        norms = MaximumAndMeanNorm(error);
+    const double      bound = step * norms[0];
+    if (residuals)
+    {
+      residuals[0] = norms[0] / unit;
+      residuals[1] = norms[1] / unit;
+    }
     ForEachVoxel(u.lattice, [&](int x, int y, int z) {
       const Vector3 e = VectorAt(error, x, y, z);
       const double  norm = std::sqrt(e[0] * e[0] + e[1] * e[1] + e[2] * e[2]);
       const double  factor = norm > bound ? step * bound / norm : step;
       for (int d = 0; d < 3; ++d)
       {
-        v(d, x, y, z) -= factor * e[d];
+        v(d, x, y, z) = IsOnBoundary(u.lattice, zeroAxes, x, y, z) ? 0.0 : v(d, x, y, z) - factor * e[d];
       }
     });
   }
@@ -110,6 +135,97 @@ TEST(Invert, StopsAtItsIterations)
   const Inversion actual = Evaluate(FixedIterations(3), u);
   EXPECT_EQ(actual.result.iterations, 3);
   EXPECT_NEAR(actual.result.maximumResidual, MaximumAndMeanNorm(ComposeInDouble(u, actual.field))[0], 1e-5);
+}
+
+TEST(Invert, HoldsTheBoundaryAtZero)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField noise = MakeNoise(lattice, 3, 8, 1.0, 2.0);
+    const HostField u = MakeDisplacement(lattice, 9, 1.5, true);
+    for (int axes = 0; axes <= 3; ++axes)
+    {
+      HostField expected = noise;
+      ForEachVoxel(lattice, [&](int x, int y, int z) {
+        for (int d = 0; d < 3; ++d)
+        {
+          expected(d, x, y, z) = IsOnBoundary(lattice, axes, x, y, z) ? 0.0f : noise(d, x, y, z);
+        }
+      });
+      const DeviceFloats field(noise);
+      ZeroBoundary(TestDevice(), axes, field);
+      EXPECT_SAME_BITS(field.Download(), expected);
+      if (axes >= 2)
+      {
+        InvertParameters parameters = FixedIterations(2);
+        parameters.zeroBoundaryAxes = axes;
+        EXPECT_RELATIVE_ERROR(Evaluate(parameters, u).field, InvertInDouble(u, 2, false, axes), 1e-5);
+      }
+    }
+  }
+  EXPECT_THROW(ZeroBoundary(TestDevice(), 4, DeviceFloats(Lattice(5, 4, 3), 3)), Error);
+}
+
+// Checks ITK's order: the step after the residual that is good enough is taken, the residual is that before it.
+TEST(Invert, TakesTheStepAfterTheTolerance)
+{
+  for (const Lattice & lattice : { Lattice(13, 17, 11), Lattice(37, 41, 1) })
+  {
+    const HostField  u = MakeDisplacement(lattice, 10, 1.5, true);
+    InvertParameters parameters;
+    parameters.maximumIterations = 30;
+    parameters.meanTolerance = 0.0;
+    parameters.maximumTolerance = 0.05;
+    const int steps = Evaluate(parameters, u).result.iterations + 1;
+    ASSERT_GT(steps, 2);
+    parameters.stepAfterTolerance = true;
+    for (const int iterations : { 30, 2 })
+    {
+      parameters.maximumIterations = iterations;
+      const Inversion   actual = Evaluate(parameters, u);
+      double            residuals[2];
+      const HostDoubles expected = InvertInDouble(u, std::min(iterations, steps), false, 0, 1.0, residuals);
+      EXPECT_EQ(actual.result.iterations, std::min(iterations, steps));
+      EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
+      EXPECT_NEAR(actual.result.maximumResidual, residuals[0], 1e-5);
+      EXPECT_NEAR(actual.result.meanResidual, residuals[1], 1e-6);
+    }
+  }
+}
+
+// Checks that vectors in another unit and axes of another order give the same inverse in that unit.
+TEST(Invert, TakesVectorsInAnotherUnit)
+{
+  const Lattice   lattice(13, 17, 11);
+  const HostField u = MakeDisplacement(lattice, 11, 1.5, true);
+  // stored (a, b, c) is the voxel vector 0.5 (b, c, -a)
+  HostField stored = u;
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    const float voxel[3] = { u(0, x, y, z), u(1, x, y, z), u(2, x, y, z) };
+    stored(1, x, y, z) = 2.0f * voxel[0];
+    stored(2, x, y, z) = 2.0f * voxel[1];
+    stored(0, x, y, z) = -2.0f * voxel[2];
+  });
+  for (const Outside outside : { Outside::Value, Outside::Clamp })
+  {
+    InvertParameters parameters = FixedIterations(5);
+    parameters.outside = outside;
+    parameters.stepAfterTolerance = true;
+    parameters.toIndex = Matrix3{ { { 0.0f, 0.5f, 0.0f }, { 0.0f, 0.0f, 0.5f }, { -0.5f, 0.0f, 0.0f } } };
+    const Inversion actual = Evaluate(parameters, stored);
+    HostField       inVoxels = actual.field;
+    ForEachVoxel(lattice, [&](int x, int y, int z) {
+      inVoxels(0, x, y, z) = 0.5f * actual.field(1, x, y, z);
+      inVoxels(1, x, y, z) = 0.5f * actual.field(2, x, y, z);
+      inVoxels(2, x, y, z) = -0.5f * actual.field(0, x, y, z);
+    });
+    double            residuals[2];
+    const HostDoubles expected = InvertInDouble(u, 5, outside == Outside::Clamp, 0, 0.5, residuals);
+    EXPECT_RELATIVE_ERROR(inVoxels, expected, 1e-5);
+    EXPECT_NEAR(actual.result.maximumResidual, residuals[0], 1e-5);
+    EXPECT_NEAR(actual.result.meanResidual, residuals[1], 1e-6);
+  }
 }
 
 TEST(Invert, InverseOfZeroIsZero)

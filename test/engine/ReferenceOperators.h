@@ -92,7 +92,7 @@ ConvolveInDouble(const SymmetricKernel (&kernels)[3], SmoothBoundary boundary, c
 
 /** The chain in double: all of its fields. */
 inline std::vector<HostDoubles>
-ExponentialChainInDouble(const HostDoubles & velocity, int squarings, double scale)
+ExponentialChainInDouble(const HostDoubles & velocity, int squarings, double scale, bool clamp = false)
 {
   std::vector<HostDoubles> fields{ velocity };
   for (double & value : fields.back().values)
@@ -101,15 +101,15 @@ ExponentialChainInDouble(const HostDoubles & velocity, int squarings, double sca
   }
   for (int i = 0; i < squarings; ++i)
   {
-    fields.push_back(ComposeInDouble(fields.back(), fields.back()));
+    fields.push_back(ComposeInDouble(fields.back(), fields.back(), IdentityAffine(), clamp));
   }
   return fields;
 }
 
 inline HostDoubles
-ExponentialInDouble(const HostField & velocity, int squarings, double scale)
+ExponentialInDouble(const HostField & velocity, int squarings, double scale, bool clamp = false)
 {
-  return ExponentialChainInDouble(ToDoubles(velocity), squarings, scale).back();
+  return ExponentialChainInDouble(ToDoubles(velocity), squarings, scale, clamp).back();
 }
 
 /** The adjoint of the chain in double, from its definition. */

@@ -4,6 +4,7 @@
 
 #include "Parallel.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace itk
@@ -38,6 +39,27 @@ InvertUpdate(const Device &, float step, const ConstField & error, const double 
     const float * const from[3] = { error.Component(0) + begin, error.Component(1) + begin, error.Component(2) + begin };
     float * const to[3] = { inverse.Component(0) + begin, inverse.Component(1) + begin, inverse.Component(2) + begin };
     UpdateRow(from, to, step, bound, end - begin);
+  });
+}
+
+void
+ZeroBoundary(const Device &, int axes, const Field & field)
+{
+  const int * const size = field.lattice.own.size;
+  ParallelForRows(field.lattice, [&](int y, int z, std::int64_t) {
+    const bool whole = (axes > 1 && (y == 0 || y == size[1] - 1)) || (axes > 2 && (z == 0 || z == size[2] - 1));
+    for (int c = 0; c < field.components; ++c)
+    {
+      float * const row = field.Component(c) + field.lattice.Offset(0, y, z);
+      if (whole)
+      {
+        std::fill_n(row, size[0], 0.0f);
+      }
+      else if (axes > 0)
+      {
+        row[0] = row[size[0] - 1] = 0.0f;
+      }
+    }
   });
 }
 } // namespace cpu

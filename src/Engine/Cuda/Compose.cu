@@ -4,6 +4,7 @@
 #include "../Operators/Compose.h"
 
 #include "../Math/Interpolation.h"
+#include "../Math/LimitedScale.h"
 #include "Launch.h"
 
 namespace itk

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floor per voxel: 36 bytes (error and inverse in, inverse out), about 20 flops.
+// Floor per voxel: 36 bytes (error and inverse in, inverse out), about 20 flops. ZeroBoundary writes the faces alone.
 #include "../Operators/Invert.h"
 
 #include "Launch.h"
@@ -33,6 +33,21 @@ __launch_bounds__(StreamThreads) InvertUpdateKernel(float step,
     }
   }
 }
+
+__global__ void
+__launch_bounds__(VoxelThreads) ZeroBoundaryKernel(Extent extent, int axes, int components, float * __restrict__ values)
+{
+  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
+    if ((axes > 0 && (x == 0 || x == extent.nx - 1)) || (axes > 1 && (y == 0 || y == extent.ny - 1)) ||
+        (axes > 2 && (z == 0 || z == extent.nz - 1)))
+    {
+      for (int c = 0; c < components; ++c)
+      {
+        values[offset + c * extent.NumberOfVoxels()] = 0.0f;
+      }
+    }
+  });
+}
 } // namespace
 
 void
@@ -42,6 +57,15 @@ InvertUpdate(const Device & device, float step, const ConstField & error, const 
   const std::int64_t voxels = inverse.lattice.NumberOfVoxels();
   InvertUpdateKernel<<<StreamGrid(voxels), StreamThreads, 0, stream>>>(step, error.data, norms, inverse.data, voxels);
   CheckLaunch(device, "InvertUpdate");
+}
+
+void
+ZeroBoundary(const Device & device, int axes, const Field & field)
+{
+  const cudaStream_t stream = Enter(device);
+  const Extent       extent(field.lattice);
+  ZeroBoundaryKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(extent, axes, field.components, field.data);
+  CheckLaunch(device, "ZeroBoundary");
 }
 } // namespace cuda
 } // namespace engine

@@ -39,9 +39,11 @@ Exponential(const Device &                device,
   Field from = squarings % 2 == 0 ? output : workspace;
   Field to = squarings % 2 == 0 ? workspace : output;
   LinearCombination(device, std::ldexp(parameters.scale, -squarings), velocity, 0.0f, ConstField(), from);
+  ComposeParameters composition;
+  composition.outside = parameters.outside;
   for (int i = 0; i < squarings; ++i)
   {
-    Compose(device, ComposeParameters(), from, from, to);
+    Compose(device, composition, from, from, to);
     std::swap(from, to);
   }
   return squarings;

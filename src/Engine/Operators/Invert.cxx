@@ -1,10 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "Invert.h"
 
+#include "Arithmetic.h"
+#include "Resample.h"
+
 namespace itk
 {
 namespace engine
 {
+namespace
+{
+bool
+IsIdentity(const Matrix3 & matrix)
+{
+  for (int i = 0; i < 3; ++i)
+  {
+    for (int j = 0; j < 3; ++j)
+    {
+      if (matrix.m[i][j] != (i == j ? 1.0f : 0.0f))
+      {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+/** error = v + u o (1 + v), vectors in the unit that toIndex turns into voxels. */
+void
+ComputeError(const Device &           device,
+             const InvertParameters & parameters,
+             const ConstField &       displacement,
+             const Field &            inverse,
+             const Field &            error)
+{
+  if (IsIdentity(parameters.toIndex))
+  {
+    ComposeParameters composition;
+    composition.outside = parameters.outside;
+    Compose(device, composition, displacement, inverse, error);
+    return;
+  }
+  ResampleParameters sampling;
+  sampling.displacementMatrix = parameters.toIndex;
+  sampling.outside = parameters.outside;
+  sampling.accumulate = true;
+  LinearCombination(device, 1.0f, inverse, 0.0f, ConstField(), error);
+  Resample(device, sampling, displacement, inverse, error);
+}
+} // namespace
+
 InvertResult
 Invert(const Device &           device,
        const InvertParameters & parameters,
@@ -17,18 +62,18 @@ Invert(const Device &           device,
   {
     ThrowError("Invert: ", parameters.maximumIterations, " iterations are too few");
   }
+  RequireField(inverse, inverse.lattice, 3, "inverse");
+  RequireField(workspace, inverse.lattice, 3, "workspace");
   if (!parameters.useInitialEstimate)
   {
     device.SetZero(inverse.data, sizeof(float) * inverse.NumberOfValues());
   }
-  ComposeParameters composition;
-  composition.outside = parameters.outside;
   const auto voxels = static_cast<double>(inverse.lattice.NumberOfVoxels());
 
   InvertResult result;
   while (true)
   {
-    Compose(device, composition, displacement, inverse, workspace);
+    ComputeError(device, parameters, displacement, inverse, workspace);
     Norms(device, workspace, scalars);
     double norms[2];
     device.CopyToHost(norms, scalars, sizeof(norms));
@@ -38,14 +83,23 @@ Invert(const Device &           device,
     {
       ThrowError("Invert: the displacement field holds values that are not numbers");
     }
-    if (result.iterations == parameters.maximumIterations ||
-        result.meanResidual <= parameters.meanTolerance || result.maximumResidual <= parameters.maximumTolerance)
+    const bool isGood =
+      result.meanResidual <= parameters.meanTolerance || result.maximumResidual <= parameters.maximumTolerance;
+    if (result.iterations == parameters.maximumIterations || (isGood && !parameters.stepAfterTolerance))
     {
       return result;
     }
     const float step = result.iterations == 0 ? 0.75f : 0.5f;
     InvertUpdate(device, step, workspace, scalars, inverse);
+    if (parameters.zeroBoundaryAxes > 0)
+    {
+      ZeroBoundary(device, parameters.zeroBoundaryAxes, inverse);
+    }
     ++result.iterations;
+    if (parameters.stepAfterTolerance && (isGood || result.iterations == parameters.maximumIterations))
+    {
+      return result;
+    }
   }
 }
 
@@ -53,6 +107,17 @@ void
 InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse)
 {
   ITK_ENGINE_DISPATCH(device, InvertUpdate(device, step, error, norms, inverse));
+}
+
+void
+ZeroBoundary(const Device & device, int axes, const Field & field)
+{
+  RequireField(field, field.lattice, field.components, "field");
+  if (axes < 0 || axes > 3)
+  {
+    ThrowError("ZeroBoundary: ", axes, " axes: 0 to 3 are possible");
+  }
+  ITK_ENGINE_DISPATCH(device, ZeroBoundary(device, axes, field));
 }
 } // namespace engine
 } // namespace itk

@@ -12,23 +12,31 @@ namespace engine
 struct InvertParameters
 {
   int     maximumIterations = 20;
-  double  meanTolerance = 0.001;  ///< voxels
-  double  maximumTolerance = 0.1; ///< voxels
+  double  meanTolerance = 0.001;  ///< of the mean of |e|
+  double  maximumTolerance = 0.1; ///< of the maximum of |e|
   Outside outside = Outside::Value;
   bool    useInitialEstimate = false; ///< start from the contents of `inverse` instead of 0
+  Matrix3 toIndex;                ///< turns displacement and inverse into voxels, when they are in another unit
+  int     zeroBoundaryAxes = 0;   ///< after each step v = 0 on the first and last planes of this many axes, x first
+  /** false: ends as soon as a residual is within its tolerance, and reports that of the returned field. true: ITK's
+   * order: the step that belongs to that residual is still taken, and the residual before the last step reported. */
+  bool stepAfterTolerance = false;
 };
 
 struct InvertResult
 {
   int    iterations = 0;
-  double meanResidual = 0.0;    ///< voxels, of the returned field
-  double maximumResidual = 0.0; ///< voxels, of the returned field
+  double meanResidual = 0.0;    ///< of the returned field, or see stepAfterTolerance
+  double maximumResidual = 0.0; ///< likewise
 };
 
 /** Inverse displacement v of u, (1 + u) o (1 + v) = 1, by the relaxed fixed point of ITK's
  * InvertDisplacementFieldImageFilter: e = v + u o (1 + v); v <- v - s clip(e), where clip bounds |e| by s max |e| and
  * s = 0.75 in the first iteration and 0.5 after. Ends when the mean or the maximum of |e| is within its tolerance
- * (ITK's rule) or after maximumIterations. Borders are not set to zero.
+ * (ITK's rule) or after maximumIterations.
+ *
+ * |e| is the norm of the vectors in the unit they come in: voxels, or with toIndex any other. ITK's filter divides
+ * physical components by the spacing: on an oblique grid with unlike spacings these are not the voxel components.
  *
  * Chen et al.: A simple fixed-point approach to invert a deformation field, Medical Physics 35 (2008).
  * \param workspace a field like `inverse`. \param scalars 2 doubles of device memory.
@@ -47,6 +55,12 @@ ITK_ENGINE_DECLARE(
 
 void
 InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse);
+
+/** Sets all components to 0 on the first and last planes along the first `axes` axes. Deterministic. */
+ITK_ENGINE_DECLARE(void ZeroBoundary(const Device & device, int axes, const Field & field))
+
+void
+ZeroBoundary(const Device & device, int axes, const Field & field);
 } // namespace engine
 } // namespace itk
 

@@ -228,11 +228,13 @@ ExponentialGradient(const Device &                device,
     LinearCombination(device, scale, slope, 0.0f, ConstField(), gradient);
     return;
   }
+  ComposeParameters composition;
+  composition.outside = parameters.outside;
   const auto step = [&](int i) { return Field(workspace + i * VectorFloats(lattice), lattice, 3); };
   LinearCombination(device, scale, velocity, 0.0f, ConstField(), step(0));
   for (int i = 0; i + 1 < squarings; ++i)
   {
-    Compose(device, ComposeParameters(), step(i), step(i), step(i + 1));
+    Compose(device, composition, step(i), step(i), step(i + 1));
   }
   float * const adjointWorkspace = workspace + squarings * VectorFloats(lattice);
   ConstField    from = slope;
@@ -242,10 +244,10 @@ ExponentialGradient(const Device &                device,
     const Field      to = (squarings - i) % 2 == 1 ? gradient : step(i + 1);
     ComposeGradients gradients;
     gradients.inner = to;
-    ComposeGradient(device, ComposeParameters(), step(i), step(i), from, gradients, false, nullptr);
+    ComposeGradient(device, composition, step(i), step(i), from, gradients, false, nullptr);
     gradients = ComposeGradients();
     gradients.outer = to;
-    ComposeGradient(device, ComposeParameters(), step(i), step(i), from, gradients, true, adjointWorkspace);
+    ComposeGradient(device, composition, step(i), step(i), from, gradients, true, adjointWorkspace);
     from = to;
   }
   LinearCombination(device, scale, from, 0.0f, ConstField(), gradient);
