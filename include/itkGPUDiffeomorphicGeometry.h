@@ -128,12 +128,12 @@ GetPhysicalToIndexMatrix(const ImageBase<VDimension> * image)
   return matrix;
 }
 
-/** Index of `from` -> physical point -> `transform` (a linear one, or null) -> index of `to`. */
-template <unsigned int VDimension>
+/** Index of `from` -> physical point -> `transformPoint`, a linear map of points -> index of `to`. */
+template <unsigned int VDimension, typename TFunction>
 EngineType::AffineType
-GetIndexToIndexMap(const ImageBase<VDimension> *                     from,
-                   const Transform<double, VDimension, VDimension> * transform,
-                   const ImageBase<VDimension> *                     to)
+GetIndexToIndexMapBy(const ImageBase<VDimension> * from,
+                     const TFunction &             transformPoint,
+                     const ImageBase<VDimension> * to)
 {
   using PointType = Point<double, VDimension>;
   // Steps much longer than a voxel, so that the differences of points keep their digits.
@@ -146,10 +146,7 @@ GetIndexToIndexMap(const ImageBase<VDimension> *                     from,
     }
     PointType point;
     from->TransformContinuousIndexToPhysicalPoint(index, point);
-    if (transform)
-    {
-      point = transform->TransformPoint(point);
-    }
+    point = transformPoint(point);
     ContinuousIndex<double, VDimension> result;
     // the answer of the function is whether the point is inside, which does not matter here
     static_cast<void>(to->TransformPhysicalPointToContinuousIndex(point, result));
@@ -184,12 +181,24 @@ GetIndexToIndexMap(const ImageBase<VDimension> *                     from,
   return affine;
 }
 
-/** The buffered voxels as float: the image's own memory when it is a float image, else `storage`. */
-template <typename TImage>
-const float *
-GetFloatBuffer(const TImage * image, std::vector<float> & storage)
+/** The same through `transform`, a linear one, or null. */
+template <unsigned int VDimension>
+EngineType::AffineType
+GetIndexToIndexMap(const ImageBase<VDimension> *                     from,
+                   const Transform<double, VDimension, VDimension> * transform,
+                   const ImageBase<VDimension> *                     to)
 {
-  if constexpr (std::is_same<typename TImage::PixelType, float>::value)
+  using PointType = Point<double, VDimension>;
+  return GetIndexToIndexMapBy<VDimension>(
+    from, [transform](const PointType & point) { return transform ? transform->TransformPoint(point) : point; }, to);
+}
+
+/** The buffered voxels as TValue: the image's own memory when that is its pixel type, else `storage`. */
+template <typename TValue, typename TImage>
+const TValue *
+GetBufferAs(const TImage * image, std::vector<TValue> & storage)
+{
+  if constexpr (std::is_same<typename TImage::PixelType, TValue>::value)
   {
     return image->GetBufferPointer();
   }
@@ -199,7 +208,7 @@ GetFloatBuffer(const TImage * image, std::vector<float> & storage)
     auto value = storage.begin();
     for (ImageRegionConstIterator<TImage> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it, ++value)
     {
-      *value = static_cast<float>(it.Get());
+      *value = static_cast<TValue>(it.Get());
     }
     return storage.data();
   }
@@ -257,6 +266,15 @@ GetIndexVectors(const TField * field, const typename TField::RegionType & region
   return GetVectors(field, region, GetPhysicalToIndexMatrix<TField::ImageDimension>(field));
 }
 
+/** The same as float. */
+template <typename TImage>
+const float *
+GetFloatBuffer(const TImage * image, std::vector<float> & storage)
+{
+  return GetBufferAs<float>(image, storage);
+}
+
+/** All buffered ones. */
 template <typename TField>
 std::vector<float>
 GetIndexVectors(const TField * field)
