@@ -32,7 +32,9 @@ namespace itk
  * Adds the choice of the device to TParentImageFilter, whose inputs, outputs and setters stay. What the engine does not
  * cover is left to the parent, with one warning that says why; for every filter these are grids of more than 32767
  * voxels along an axis or more than 2^31 - 1 in all. Arithmetic on the device is float32 whatever the component type:
- * double is converted on the way in and back on the way out. A device that does not exist is an exception.
+ * double is converted on the way in and back on the way out. A device that does not exist is an exception. Progress is
+ * reported at the start and the end alone, and NumberOfWorkUnits is not looked at: the CPU engine takes ITK's global
+ * default number of threads.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
