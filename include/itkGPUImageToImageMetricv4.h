@@ -61,7 +61,8 @@ operator<<(std::ostream & out, GPUMetricEnums::GradientMode mode)
  * per Initialize(), that of the moving image in every evaluation.
  *
  * Where a mapped point or an end of a central difference lies on the border of the half-voxel rim to all digits, rounding
- * decides to which side it belongs, here as in ITK.
+ * decides to which side it belongs, here as in ITK. The one common case, central differences of a moving image on the
+ * virtual grid that is not displaced, is decided as ITK decides it.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -176,6 +177,10 @@ private:
 
   void
   SetGradient(const Chain & moving, GPUMetricEngine::Evaluation & evaluation) const;
+
+  /** Ends of central differences at the outermost voxels of a grid along the physical axes. */
+  void
+  SetRim(GPUMetricEngine::Evaluation & evaluation) const;
 
   /** One byte per virtual voxel, or null without a mask. */
   const unsigned char *

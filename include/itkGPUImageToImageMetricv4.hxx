@@ -366,6 +366,7 @@ GPUImageToImageMetricv4<TSuperclass>::SetGradient(const Chain & moving, GPUMetri
       evaluation.halfStep[k][d] = 0.5 * evaluation.spacing[d] * toIndex[k][d];
     }
   }
+  this->SetRim(evaluation);
   // To the displacement before the linear transforms, or, for their parameters, to the mapped point itself.
   Chain none;
   const auto linear = GetLinearMatrix(this->HasLocalSupport() ? moving : none);
@@ -378,6 +379,36 @@ GPUImageToImageMetricv4<TSuperclass>::SetGradient(const Chain & moving, GPUMetri
       {
         evaluation.gradientMatrix[i][j] += linear[k][i] * (exact ? toIndex[j][k] : (j == k ? 1.0 : 0.0));
       }
+    }
+  }
+}
+
+template <typename TSuperclass>
+void
+GPUImageToImageMetricv4<TSuperclass>::SetRim(GPUMetricEngine::Evaluation & evaluation) const
+{
+  const auto * const image = this->m_MovingImage.GetPointer();
+  const auto         region = image->GetBufferedRegion();
+  for (unsigned int k = 0; k < ImageDimension; ++k)
+  {
+    for (unsigned int d = 0; d < ImageDimension; ++d)
+    {
+      const double cosine = image->GetDirection()(d, k);
+      if (cosine != 1.0 && cosine != -1.0)
+      {
+        continue;
+      }
+      // the steps that ITK takes, in its order
+      auto      index = region.GetIndex();
+      PointType point;
+      image->TransformIndexToPhysicalPoint(index, point);
+      const double offset = 0.5 * image->GetSpacing()[d];
+      point[d] = cosine > 0.0 ? point[d] - offset : point[d] + offset;
+      evaluation.lowInside[k] = this->m_MovingInterpolator->IsInsideBuffer(point);
+      index[k] += static_cast<IndexValueType>(region.GetSize(k)) - 1;
+      image->TransformIndexToPhysicalPoint(index, point);
+      point[d] = cosine > 0.0 ? point[d] + offset : point[d] - offset;
+      evaluation.highInside[k] = this->m_MovingInterpolator->IsInsideBuffer(point);
     }
   }
 }

@@ -176,6 +176,8 @@ GPUMetricEngine::State::Run(const Evaluation & evaluation, const T * fixedData, 
     CopyMatrix(evaluation.halfStep, rule.halfStep);
     CopyMatrix(evaluation.gradientMatrix, rule.matrix);
     std::copy_n(evaluation.spacing.begin(), 3, rule.spacing);
+    std::copy_n(evaluation.lowInside.begin(), 3, rule.lowInside);
+    std::copy_n(evaluation.highInside.begin(), 3, rule.highInside);
     rule.gradientImage.data = images.movingGradient ? movingGradient.Data() : nullptr;
     rule.gradientImage.components = images.dimension;
     std::copy_n(images.movingSize.begin(), 3, rule.gradientImage.size);
