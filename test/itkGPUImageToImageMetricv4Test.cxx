@@ -317,6 +317,42 @@ CheckErrors(Checker & check, const std::string & device, bool throwsWithoutPoint
   check.Expect(derivative.one_norm() == 0.0, "the derivative without valid points");
 }
 
+void
+CheckEngine(Checker & check, const std::string & device)
+{
+  using EngineType = itk::GPUMetricEngine;
+  check.ExpectThrow([] { EngineType("cuda:no"); }, "cuda:no");
+  EngineType             engine(device);
+  EngineType::Evaluation evaluation;
+  EngineType::Images     images;
+  check.ExpectThrow([&] { engine.Evaluate(evaluation); }, "missing");
+  check.ExpectThrow([&] { engine.SetImages(images); }, "missing");
+  const std::vector<float> values(4 * 3 * 2, 1.0f);
+  images.fixedFloats = images.movingFloats = values.data();
+  images.fixedSize = { { 4, 0, 2 } };
+  check.ExpectThrow([&] { engine.SetImages(images); }, "the fixed image has size 4x0x2");
+  images.fixedSize = images.movingSize = { { 4, 3, 2 } };
+  engine.SetImages(images);
+  evaluation.virtualSize = { { 4, 3, 40000 } };
+  check.ExpectThrow([&] { engine.Evaluate(evaluation); }, "the virtual domain has size 4x3x40000");
+  evaluation.virtualSize = images.fixedSize;
+  evaluation.dimension = 1;
+  check.ExpectThrow([&] { engine.Evaluate(evaluation); }, "the dimension is 1");
+  evaluation.dimension = 3;
+  evaluation.fixedMap.affine = evaluation.movingMap.affine = itk::GPUDiffeomorphicEngine::IdentityAffine();
+  evaluation.metric = EngineType::MetricEnum::MutualInformation;
+  evaluation.numberOfBins = 300;
+  check.ExpectThrow([&] { engine.Evaluate(evaluation); }, "300");
+  evaluation.metric = EngineType::MetricEnum::MeanSquares;
+  evaluation.derivative = true;
+  evaluation.sums = true;
+  evaluation.gradient = EngineType::GradientEnum::GradientImage;
+  check.ExpectThrow([&] { engine.Evaluate(evaluation); }, "gradient image");
+  evaluation.gradient = EngineType::GradientEnum::CentralDifference;
+  const EngineType::Result result = engine.Evaluate(evaluation);
+  check.Expect(result.sum == 0.0 && result.numberOfValidPoints == values.size(), "the engine after errors");
+}
+
 template <typename TImage>
 void
 CheckMultiMetric(Checker & check, const std::string & device)
@@ -405,6 +441,7 @@ itkGPUImageToImageMetricv4Test(int argc, char * argv[])
   CheckErrors<Correlation<Image2D>, Image2D>(check, device, false);
   CheckErrors<Mattes<Image2D>, Image2D>(check, device, true);
   CheckErrors<MeanSquares<Image2D>, Image2D>(check, device, false);
+  CheckEngine(check, device);
   CheckMultiMetric<Image2D>(check, device);
   return check.Status();
 }
