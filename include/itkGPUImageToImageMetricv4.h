@@ -182,9 +182,13 @@ private:
   void
   SetRim(GPUMetricEngine::Evaluation & evaluation) const;
 
+  /** The mask of the moving image, if it is an image, is looked up on the device. */
+  bool
+  SetMovingMask(GPUMetricEngine::Evaluation & evaluation) const;
+
   /** One byte per virtual voxel, or null without a mask. */
   const unsigned char *
-  UpdateMask() const;
+  UpdateMask(bool withMoving) const;
 
   template <typename TTransform, typename TMask>
   void

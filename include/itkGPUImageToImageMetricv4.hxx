@@ -22,6 +22,7 @@
 
 #include "itkCompositeTransform.h"
 #include "itkGPUDiffeomorphicGeometry.h"
+#include "itkImageMaskSpatialObject.h"
 #include "itkMultiThreaderBase.h"
 
 #include <algorithm>
@@ -213,7 +214,7 @@ GPUImageToImageMetricv4<TSuperclass>::ExecuteOnDevice() const
   evaluation.virtualSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(this->GetVirtualImage());
   evaluation.fixedMap = this->MakeMap(fixed, this->m_FixedImage.GetPointer());
   evaluation.movingMap = this->MakeMap(moving, this->m_MovingImage.GetPointer());
-  evaluation.mask = this->UpdateMask();
+  evaluation.mask = this->UpdateMask(!this->SetMovingMask(evaluation));
   const bool exact = m_GradientMode == GradientModeEnum::Exact;
   if (!exact)
   {
@@ -451,10 +452,31 @@ GPUImageToImageMetricv4<TSuperclass>::EvaluateMask(const TTransform *           
 }
 
 template <typename TSuperclass>
-const unsigned char *
-GPUImageToImageMetricv4<TSuperclass>::UpdateMask() const
+bool
+GPUImageToImageMetricv4<TSuperclass>::SetMovingMask(GPUMetricEngine::Evaluation & evaluation) const
 {
-  if (!this->m_FixedImageMask && !this->m_MovingImageMask)
+  using MaskType = ImageMaskSpatialObject<ImageDimension>;
+  const auto * const mask = dynamic_cast<const MaskType *>(this->m_MovingImageMask.GetPointer());
+  if (!mask || std::string(mask->GetNameOfClass()) != "ImageMaskSpatialObject" || !mask->GetImage())
+  {
+    return false;
+  }
+  const auto * const image = mask->GetImage();
+  evaluation.movingMask = image->GetBufferPointer();
+  evaluation.movingMaskSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(image);
+  evaluation.movingMaskAffine = GPUDiffeomorphicGeometry::GetIndexToIndexMapBy<ImageDimension>(
+    this->m_MovingImage.GetPointer(),
+    [mask](const PointType & point) { return mask->GetObjectToWorldTransformInverse()->TransformPoint(point); },
+    image);
+  return true;
+}
+
+template <typename TSuperclass>
+const unsigned char *
+GPUImageToImageMetricv4<TSuperclass>::UpdateMask(bool withMoving) const
+{
+  withMoving = withMoving && this->m_MovingImageMask;
+  if (!this->m_FixedImageMask && !withMoving)
   {
     return nullptr;
   }
@@ -471,7 +493,7 @@ GPUImageToImageMetricv4<TSuperclass>::UpdateMask() const
     }
     m_FixedMaskTimes = times;
   }
-  if (!this->m_MovingImageMask)
+  if (!withMoving)
   {
     return m_FixedMaskValues.data();
   }

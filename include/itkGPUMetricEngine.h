@@ -87,6 +87,10 @@ public:
     Map                   fixedMap;
     Map                   movingMap;
     const unsigned char * mask{ nullptr }; ///< optional, virtualSize; 0 leaves a voxel out
+    /** Optional: 0 at the nearest voxel, or none there, leaves out what is mapped to it. */
+    const unsigned char * movingMask{ nullptr };
+    SizeType              movingMaskSize{ { 1, 1, 1 } };
+    AffineType            movingMaskAffine{}; ///< index of the moving image -> index of its mask
     RoundingEnum          fixedRounding{ RoundingEnum::None };
     RoundingEnum          movingRounding{ RoundingEnum::None };
 

@@ -187,6 +187,22 @@ CompareCases(Checker & check, const std::string & device)
   movingMask->SetRadiusInObjectSpace(0.3 * oblique.extent);
   movingMask->SetCenterInObjectSpace(oblique.centre);
   movingMask->Update();
+  // the same voxels as a mask of the moving image: on a grid of its own, and moved
+  auto movedMask = itk::ImageMaskSpatialObject<dimension>::New();
+  movedMask->SetImage(mask);
+  auto move = itk::AffineTransform<double, dimension>::New();
+  auto offset = move->GetOffset();
+  offset.Fill(1.7);
+  move->SetOffset(offset);
+  movedMask->SetObjectToParentTransform(move);
+  movedMask->Update();
+  run(
+    oblique,
+    [&](MetricType & m) {
+      m.SetMovingImageMask(movedMask);
+      m.SetMovingTransform(oblique.MakeField(oblique.fixed, 2.0));
+    },
+    "mask of the moving image");
   run(
     oblique,
     [&](MetricType & m) {

@@ -138,6 +138,34 @@ struct SampleImage
   }
 };
 
+/** A mask on a grid of its own; 0 and what is outside of it leave places out. */
+struct SampleMask
+{
+  const unsigned char * data = nullptr;
+  int                   size[3] = { 1, 1, 1 };
+  double                affine[3][4] = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 } }; ///< image -> mask, in voxels
+
+  /** At the nearest voxel, half way up, as ITK rounds. */
+  ITK_ENGINE_HOST_DEVICE bool
+  Contains(const double (&p)[3]) const
+  {
+    std::int64_t offset = 0;
+    std::int64_t stride = 1;
+    for (int d = 0; d < 3; ++d)
+    {
+      const double i =
+        std::floor(affine[d][0] * p[0] + affine[d][1] * p[1] + affine[d][2] * p[2] + affine[d][3] + 0.5);
+      if (!(i >= 0.0 && i < size[d]))
+      {
+        return false;
+      }
+      offset += static_cast<int>(i) * stride;
+      stride *= size[d];
+    }
+    return data[offset] != 0;
+  }
+};
+
 ITK_ENGINE_HOST_DEVICE double
 RoundSample(double value, SampleRounding rounding)
 {
