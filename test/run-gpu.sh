@@ -128,7 +128,8 @@ run() {
   local engine=$dir/GPUDiffeomorphicRegistrationEngineTest driver=$dir/GPUDiffeomorphicRegistrationTestDriver test
   check engine-tests timeout 240 "$engine" --device "$accelerator"
   for test in itkGPUDiffeomorphicEngineTest itkGPUDiffeomorphicRegistrationMethodTest \
-    itkGPUDiffeomorphicRegistrationMethodErrorsTest itkGPUWarpImageFilterTest; do
+    itkGPUDiffeomorphicRegistrationMethodErrorsTest itkGPUImageToImageMetricv4Test itkGPUMetricRegistrationTest \
+    itkGPUWarpImageFilterTest; do
     check "$test" timeout 240 "$driver" "$test" "$accelerator"
   done
   local sanitizer
