@@ -61,7 +61,8 @@ operator<<(std::ostream & out, GPUMetricEnums::GradientMode mode)
  * per Initialize(), that of the moving image in every evaluation.
  *
  * Where a mapped point or an end of a central difference lies on the border of the half-voxel rim to all digits, rounding
- * decides to which side it belongs, here as in ITK.
+ * decides to which side it belongs, here as in ITK. The one common case, central differences of a moving image on the
+ * virtual grid that is not displaced, is decided as ITK decides it.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -177,9 +178,17 @@ private:
   void
   SetGradient(const Chain & moving, GPUMetricEngine::Evaluation & evaluation) const;
 
+  /** Ends of central differences at the outermost voxels of a grid along the physical axes. */
+  void
+  SetRim(GPUMetricEngine::Evaluation & evaluation) const;
+
+  /** The mask of the moving image, if it is an image, is looked up on the device. */
+  bool
+  SetMovingMask(GPUMetricEngine::Evaluation & evaluation) const;
+
   /** One byte per virtual voxel, or null without a mask. */
   const unsigned char *
-  UpdateMask() const;
+  UpdateMask(bool withMoving) const;
 
   template <typename TTransform, typename TMask>
   void

@@ -22,6 +22,7 @@
 
 #include "itkCompositeTransform.h"
 #include "itkGPUDiffeomorphicGeometry.h"
+#include "itkImageMaskSpatialObject.h"
 #include "itkMultiThreaderBase.h"
 
 #include <algorithm>
@@ -213,7 +214,7 @@ GPUImageToImageMetricv4<TSuperclass>::ExecuteOnDevice() const
   evaluation.virtualSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(this->GetVirtualImage());
   evaluation.fixedMap = this->MakeMap(fixed, this->m_FixedImage.GetPointer());
   evaluation.movingMap = this->MakeMap(moving, this->m_MovingImage.GetPointer());
-  evaluation.mask = this->UpdateMask();
+  evaluation.mask = this->UpdateMask(!this->SetMovingMask(evaluation));
   const bool exact = m_GradientMode == GradientModeEnum::Exact;
   if (!exact)
   {
@@ -366,6 +367,7 @@ GPUImageToImageMetricv4<TSuperclass>::SetGradient(const Chain & moving, GPUMetri
       evaluation.halfStep[k][d] = 0.5 * evaluation.spacing[d] * toIndex[k][d];
     }
   }
+  this->SetRim(evaluation);
   // To the displacement before the linear transforms, or, for their parameters, to the mapped point itself.
   Chain none;
   const auto linear = GetLinearMatrix(this->HasLocalSupport() ? moving : none);
@@ -378,6 +380,36 @@ GPUImageToImageMetricv4<TSuperclass>::SetGradient(const Chain & moving, GPUMetri
       {
         evaluation.gradientMatrix[i][j] += linear[k][i] * (exact ? toIndex[j][k] : (j == k ? 1.0 : 0.0));
       }
+    }
+  }
+}
+
+template <typename TSuperclass>
+void
+GPUImageToImageMetricv4<TSuperclass>::SetRim(GPUMetricEngine::Evaluation & evaluation) const
+{
+  const auto * const image = this->m_MovingImage.GetPointer();
+  const auto         region = image->GetBufferedRegion();
+  for (unsigned int k = 0; k < ImageDimension; ++k)
+  {
+    for (unsigned int d = 0; d < ImageDimension; ++d)
+    {
+      const double cosine = image->GetDirection()(d, k);
+      if (cosine != 1.0 && cosine != -1.0)
+      {
+        continue;
+      }
+      // the steps that ITK takes, in its order
+      auto      index = region.GetIndex();
+      PointType point;
+      image->TransformIndexToPhysicalPoint(index, point);
+      const double offset = 0.5 * image->GetSpacing()[d];
+      point[d] = cosine > 0.0 ? point[d] - offset : point[d] + offset;
+      evaluation.lowInside[k] = this->m_MovingInterpolator->IsInsideBuffer(point);
+      index[k] += static_cast<IndexValueType>(region.GetSize(k)) - 1;
+      image->TransformIndexToPhysicalPoint(index, point);
+      point[d] = cosine > 0.0 ? point[d] + offset : point[d] - offset;
+      evaluation.highInside[k] = this->m_MovingInterpolator->IsInsideBuffer(point);
     }
   }
 }
@@ -420,10 +452,31 @@ GPUImageToImageMetricv4<TSuperclass>::EvaluateMask(const TTransform *           
 }
 
 template <typename TSuperclass>
-const unsigned char *
-GPUImageToImageMetricv4<TSuperclass>::UpdateMask() const
+bool
+GPUImageToImageMetricv4<TSuperclass>::SetMovingMask(GPUMetricEngine::Evaluation & evaluation) const
 {
-  if (!this->m_FixedImageMask && !this->m_MovingImageMask)
+  using MaskType = ImageMaskSpatialObject<ImageDimension>;
+  const auto * const mask = dynamic_cast<const MaskType *>(this->m_MovingImageMask.GetPointer());
+  if (!mask || std::string(mask->GetNameOfClass()) != "ImageMaskSpatialObject" || !mask->GetImage())
+  {
+    return false;
+  }
+  const auto * const image = mask->GetImage();
+  evaluation.movingMask = image->GetBufferPointer();
+  evaluation.movingMaskSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(image);
+  evaluation.movingMaskAffine = GPUDiffeomorphicGeometry::GetIndexToIndexMapBy<ImageDimension>(
+    this->m_MovingImage.GetPointer(),
+    [mask](const PointType & point) { return mask->GetObjectToWorldTransformInverse()->TransformPoint(point); },
+    image);
+  return true;
+}
+
+template <typename TSuperclass>
+const unsigned char *
+GPUImageToImageMetricv4<TSuperclass>::UpdateMask(bool withMoving) const
+{
+  withMoving = withMoving && this->m_MovingImageMask;
+  if (!this->m_FixedImageMask && !withMoving)
   {
     return nullptr;
   }
@@ -440,7 +493,7 @@ GPUImageToImageMetricv4<TSuperclass>::UpdateMask() const
     }
     m_FixedMaskTimes = times;
   }
-  if (!this->m_MovingImageMask)
+  if (!withMoving)
   {
     return m_FixedMaskValues.data();
   }

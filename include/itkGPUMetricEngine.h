@@ -87,6 +87,10 @@ public:
     Map                   fixedMap;
     Map                   movingMap;
     const unsigned char * mask{ nullptr }; ///< optional, virtualSize; 0 leaves a voxel out
+    /** Optional: 0 at the nearest voxel, or none there, leaves out what is mapped to it. */
+    const unsigned char * movingMask{ nullptr };
+    SizeType              movingMaskSize{ { 1, 1, 1 } };
+    AffineType            movingMaskAffine{}; ///< index of the moving image -> index of its mask
     RoundingEnum          fixedRounding{ RoundingEnum::None };
     RoundingEnum          movingRounding{ RoundingEnum::None };
 
@@ -94,6 +98,8 @@ public:
     GradientEnum gradient{ GradientEnum::CentralDifference };
     MatrixType   halfStep{};       ///< column d: half a spacing along physical axis d in voxels of the moving image
     std::array<double, 3> spacing{ { 1.0, 1.0, 1.0 } };
+    std::array<bool, 3> lowInside{ { true, true, true } };     ///< ends of differences at -0.5 exactly are inside
+    std::array<bool, 3> highInside{ { false, false, false } }; ///< the same at size - 0.5
     MatrixType   gradientMatrix{}; ///< what is done to the gradient before it is multiplied by the slope
     double *     local{ nullptr }; ///< if set, `dimension` values per virtual voxel are added here
     bool         sums{ false };    ///< if true, Result::sums is computed

@@ -58,7 +58,7 @@ struct GPUMetricEngine::State
   engine::Buffer<double>        fixedDoubles, movingDoubles, movingGradient;
   engine::Buffer<double>        fixedField, movingField;
   engine::Buffer<double>        fixedSamples, movingSamples, slope, local, workspace, scalars;
-  engine::Buffer<unsigned char> valid, mask;
+  engine::Buffer<unsigned char> valid, mask, movingMask;
 
   /** A buffer of `count` values at least; what it held is lost if it has to grow. */
   template <typename T>
@@ -118,6 +118,16 @@ GPUMetricEngine::State::Run(const Evaluation & evaluation, const T * fixedData, 
   samples.moving = this->Reserve(movingSamples, voxels);
   samples.valid = this->Reserve(valid, voxels);
   samples.mask = this->Upload(mask, evaluation.mask, voxels);
+  if (evaluation.movingMask)
+  {
+    samples.movingMask.data = this->Upload(
+      movingMask, evaluation.movingMask, CountVoxels(evaluation.movingMaskSize, "the mask of the moving image"));
+    std::copy_n(evaluation.movingMaskSize.begin(), 3, samples.movingMask.size);
+    for (int i = 0; i < 3; ++i)
+    {
+      std::copy_n(evaluation.movingMaskAffine[i].begin(), 4, samples.movingMask.affine[i]);
+    }
+  }
   samples.fixedMap = this->MakeMap(evaluation.fixedMap, fixedField, voxels * dimension);
   samples.movingMap = this->MakeMap(evaluation.movingMap, movingField, voxels * dimension);
   samples.fixedRounding = static_cast<engine::SampleRounding>(evaluation.fixedRounding);
@@ -176,6 +186,8 @@ GPUMetricEngine::State::Run(const Evaluation & evaluation, const T * fixedData, 
     CopyMatrix(evaluation.halfStep, rule.halfStep);
     CopyMatrix(evaluation.gradientMatrix, rule.matrix);
     std::copy_n(evaluation.spacing.begin(), 3, rule.spacing);
+    std::copy_n(evaluation.lowInside.begin(), 3, rule.lowInside);
+    std::copy_n(evaluation.highInside.begin(), 3, rule.highInside);
     rule.gradientImage.data = images.movingGradient ? movingGradient.Data() : nullptr;
     rule.gradientImage.components = images.dimension;
     std::copy_n(images.movingSize.begin(), 3, rule.gradientImage.size);

@@ -103,7 +103,7 @@ struct Pair
     field->Allocate();
     Fill<FieldType>(field, [&](const typename FieldType::PointType & p) {
       typename FieldType::PixelType u = SmoothDisplacement<Dimension>(p, centre, 1.5 * extent, amplitude);
-      u[0] += 0.11;
+      u[0] += amplitude == 0.0 ? 0.0 : 0.11;
       return u;
     });
     auto transform = TransformType::New();

@@ -21,8 +21,10 @@ struct Problem
   HostField moving;
   HostField u;
   HostMask  mask;
+  HostMask  movingMask;
   Matrix34  fixedAffine = IdentityAffine();
   Matrix34  movingAffine;
+  Matrix34  maskAffine;
   Matrix33  matrix{ { { { 1.1, 0.2, 0.0 } }, { { -0.1, 0.9, 0.0 } }, { { 0.0, 0.0, 1.2 } } } };
 
   explicit Problem(const Lattice & grid)
@@ -31,7 +33,9 @@ struct Problem
     , moving(MakeImage(Lattice(grid.size[0] + 2, grid.size[1] + 1, grid.size[2]), 2, 5.0, 0.3))
     , u(MakeDisplacement(grid, 3, 1.5))
     , mask(MakeMask(grid, 4, 0.2))
+    , movingMask(MakeMask(Lattice(grid.size[0] + 3, grid.size[1] + 2, grid.size[2]), 6, 0.2))
     , movingAffine(MakeAffine(grid, moving.lattice, 5))
+    , maskAffine(MakeAffine(moving.lattice, movingMask.lattice, 7))
   {}
 };
 
@@ -54,6 +58,16 @@ SampleInDouble(const Problem & problem, bool round)
     const Vector3 f = MapPoint(problem.fixedAffine, problem.matrix, index, Vector3{});
     const Vector3 m = MapPoint(problem.movingAffine, problem.matrix, index, VectorAt(problem.u, x, y, z));
     if (!problem.mask(0, x, y, z) || !IsInside(problem.fixed.lattice, f) || !IsInside(problem.moving.lattice, m))
+    {
+      return;
+    }
+    const Vector3 inMask = MapPoint(problem.maskAffine, problem.matrix, m, Vector3{});
+    if (!problem.movingMask.values.empty() &&
+        (!IsInside(problem.movingMask.lattice, inMask) ||
+         !problem.movingMask(0,
+                             static_cast<int>(std::floor(inMask[0] + 0.5)),
+                             static_cast<int>(std::floor(inMask[1] + 0.5)),
+                             static_cast<int>(std::floor(inMask[2] + 0.5)))))
     {
       return;
     }
@@ -225,6 +239,7 @@ struct DeviceProblem
   DeviceFloats       moving;
   DeviceField<double> u;
   DeviceMask         mask;
+  DeviceMask         movingMask;
   DeviceDoubles      fixedSamples;
   DeviceDoubles      movingSamples;
   DeviceMask         valid;
@@ -249,6 +264,7 @@ struct DeviceProblem
     , moving(problem.moving)
     , u(Interleave(problem.u, dimension))
     , mask(problem.mask)
+    , movingMask(problem.movingMask.values.empty() ? HostMask(Lattice(1, 1, 1)) : problem.movingMask)
     , fixedSamples(problem.lattice)
     , movingSamples(problem.lattice)
     , valid(problem.lattice)
@@ -261,8 +277,14 @@ struct DeviceProblem
     samples.mask = mask.View().data;
     samples.movingMap.displacement = u.View().data;
     samples.fixedRounding = samples.movingRounding = round ? SampleRounding::ToFloat : SampleRounding::None;
+    if (!problem.movingMask.values.empty())
+    {
+      samples.movingMask.data = movingMask.View().data;
+      std::copy_n(problem.movingMask.lattice.size, 3, samples.movingMask.size);
+    }
     for (int i = 0; i < 3; ++i)
     {
+      std::copy_n(problem.maskAffine[i].begin(), 4, samples.movingMask.affine[i]);
       std::copy_n(problem.fixedAffine[i].begin(), 4, samples.fixedMap.affine[i]);
       std::copy_n(problem.movingAffine[i].begin(), 4, samples.movingMap.affine[i]);
       std::copy_n(problem.matrix[i].begin(), 3, samples.movingMap.field[i]);
@@ -415,6 +437,7 @@ TEST(SampledMetrics, CentralDifferencesStopAtTheRim)
   problem.movingAffine = IdentityAffine();
   problem.u = HostField(lattice, 3);
   problem.mask = HostMask(lattice, 1, 1);
+  problem.movingMask = HostMask();
   const DeviceProblem device(problem, 3, false);
   SampleImages(TestDevice(), device.samples, device.fixedImage, device.movingImage);
   SampleGradientRule rule;

@@ -26,7 +26,8 @@ __launch_bounds__(VoxelThreads) SampleImagesKernel(const Extent                 
     double       m[3];
     samples.fixedMap.Apply(samples.dimension, place, voxel, f);
     samples.movingMap.Apply(samples.dimension, place, voxel, m);
-    const bool valid = (!samples.mask || samples.mask[voxel]) && fixed.IsInside(f) && moving.IsInside(m);
+    const bool valid = (!samples.mask || samples.mask[voxel]) && fixed.IsInside(f) && moving.IsInside(m) &&
+                       (!samples.movingMask.data || samples.movingMask.Contains(m));
     samples.valid[voxel] = valid ? 1 : 0;
     samples.fixed[voxel] = valid ? RoundSample(fixed.Interpolate(f, 0, nullptr), samples.fixedRounding) : 0.0;
     samples.moving[voxel] = valid ? RoundSample(moving.Interpolate(m, 0, nullptr), samples.movingRounding) : 0.0;

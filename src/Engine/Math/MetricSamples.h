@@ -75,6 +75,19 @@ struct SampleImage
     return inside;
   }
 
+  /** The same where places on the border of the rim itself, to all digits, are as `low` and `high` say. */
+  ITK_ENGINE_HOST_DEVICE bool
+  IsInside(const double (&p)[3], const bool (&low)[3], const bool (&high)[3]) const
+  {
+    bool inside = true;
+    for (int d = 0; d < 3; ++d)
+    {
+      inside = inside && (p[d] > -0.5 || (low[d] && p[d] == -0.5)) &&
+               (p[d] < size[d] - 0.5 || (high[d] && p[d] == size[d] - 0.5));
+    }
+    return inside;
+  }
+
   /** Linear interpolation, clamped to the edge; `gradient`, if not null: of the interpolant, per voxel, 0 along clamped
    * axes. */
   ITK_ENGINE_HOST_DEVICE double
@@ -125,6 +138,34 @@ struct SampleImage
   }
 };
 
+/** A mask on a grid of its own; 0 and what is outside of it leave places out. */
+struct SampleMask
+{
+  const unsigned char * data = nullptr;
+  int                   size[3] = { 1, 1, 1 };
+  double                affine[3][4] = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 } }; ///< image -> mask, in voxels
+
+  /** At the nearest voxel, half way up, as ITK rounds. */
+  ITK_ENGINE_HOST_DEVICE bool
+  Contains(const double (&p)[3]) const
+  {
+    std::int64_t offset = 0;
+    std::int64_t stride = 1;
+    for (int d = 0; d < 3; ++d)
+    {
+      const double i =
+        std::floor(affine[d][0] * p[0] + affine[d][1] * p[1] + affine[d][2] * p[2] + affine[d][3] + 0.5);
+      if (!(i >= 0.0 && i < size[d]))
+      {
+        return false;
+      }
+      offset += static_cast<int>(i) * stride;
+      stride *= size[d];
+    }
+    return data[offset] != 0;
+  }
+};
+
 ITK_ENGINE_HOST_DEVICE double
 RoundSample(double value, SampleRounding rounding)
 {
@@ -139,6 +180,8 @@ struct SampleGradientRule
   SampleGradient      source = SampleGradient::CentralDifference;
   double              halfStep[3][3] = {}; ///< column d: half a spacing along physical axis d, in voxels of the moving image
   double              spacing[3] = { 1, 1, 1 };
+  bool                lowInside[3] = { true, true, true };     ///< ends of differences at -0.5 exactly are inside
+  bool                highInside[3] = { false, false, false }; ///< the same at size - 0.5
   SampleImage<double> gradientImage;
   double              matrix[3][3] = {}; ///< applied to what the source gives
 };
@@ -167,7 +210,8 @@ SampleMovingGradient(const SampleGradientRule & rule,
       }
       const double before[3] = { p[0] - rule.halfStep[0][d], p[1] - rule.halfStep[1][d], p[2] - rule.halfStep[2][d] };
       const double after[3] = { p[0] + rule.halfStep[0][d], p[1] + rule.halfStep[1][d], p[2] + rule.halfStep[2][d] };
-      if (moving.IsInside(before) && moving.IsInside(after))
+      if (moving.IsInside(before, rule.lowInside, rule.highInside) &&
+          moving.IsInside(after, rule.lowInside, rule.highInside))
       {
         g[d] = (moving.Interpolate(after, 0, nullptr) - moving.Interpolate(before, 0, nullptr)) / rule.spacing[d];
       }

@@ -21,8 +21,9 @@ struct MetricSamples
   int                   dimension = 3; ///< 2 or 3: components of displacements and gradients
   double *              fixed = nullptr;
   double *              moving = nullptr;
-  unsigned char *       valid = nullptr; ///< 1 where both points are inside, and `mask` is not 0
-  const unsigned char * mask = nullptr;  ///< optional
+  unsigned char *       valid = nullptr; ///< 1 where both points are inside, and no mask is 0
+  const unsigned char * mask = nullptr;  ///< optional, on the virtual grid
+  SampleMask            movingMask;      ///< optional, at the mapped points
   SampleMap             fixedMap;
   SampleMap             movingMap;
   SampleRounding        fixedRounding = SampleRounding::None;
