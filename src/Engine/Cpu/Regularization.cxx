@@ -22,8 +22,6 @@ AddRegularization(const Device &,
   const Lattice &    lattice = displacement.lattice;
   const int (&size)[3] = lattice.own.size;
   const std::int64_t  plane = lattice.NumberOfVoxels();
-  const std::int64_t  row = size[0];
-  const std::int64_t  slice = row * size[1];
   std::vector<double> sums(size[2], 0.0);
   ParallelFor(size[2], [&](std::int64_t task) {
     const int z = static_cast<int>(task);
@@ -36,9 +34,7 @@ AddRegularization(const Device &,
         const std::int64_t offset = lattice.Offset(x, y, z);
         if (parameters.composedStep)
         {
-          const std::int64_t next[3] = { x + 1 < size[0] ? 1 : 0, y + 1 < size[1] ? row : 0, z + 1 < size[2] ? slice : 0 };
-          const std::int64_t previous[3] = { x > 0 ? 1 : 0, y > 0 ? row : 0, z > 0 ? slice : 0 };
-          MultiplyTransposedJacobian(displacement.data + offset, plane, next, previous, g);
+          MultiplyTransposedJacobianAt(displacement.data, plane, size, x, y, z, g);
         }
         for (int c = 0; c < 3; ++c)
         {

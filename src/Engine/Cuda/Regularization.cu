@@ -29,11 +29,7 @@ __launch_bounds__(VoxelThreads) RegularizationKernel(const RegularizationParamet
     sum += RegularizationAt(displacement, lattice, parameters.diffusion, parameters.volume, x, y, z, g);
     if (parameters.composedStep)
     {
-      const std::int64_t next[3] = { x + 1 < extent.nx ? 1 : 0,
-                                     y + 1 < extent.ny ? extent.nx : 0,
-                                     z + 1 < extent.nz ? extent.PlaneSize() : 0 };
-      const std::int64_t previous[3] = { x > 0 ? 1 : 0, y > 0 ? extent.nx : 0, z > 0 ? extent.PlaneSize() : 0 };
-      MultiplyTransposedJacobian(displacement + offset, plane, next, previous, g);
+      MultiplyTransposedJacobianAt(displacement, plane, lattice.own.size, x, y, z, g);
     }
     for (int c = 0; c < 3; ++c)
     {

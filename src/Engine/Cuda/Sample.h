@@ -107,13 +107,7 @@ struct ChainRule
     gradient[2] *= slope;
     if (composedStep)
     {
-      const std::int64_t row = domainSize[0];
-      const std::int64_t slice = row * domainSize[1];
-      const std::int64_t next[3] = { x + 1 < domainSize[0] ? 1 : 0,
-                                     y + 1 < domainSize[1] ? row : 0,
-                                     z + 1 < domainSize[2] ? slice : 0 };
-      const std::int64_t previous[3] = { x > 0 ? 1 : 0, y > 0 ? row : 0, z > 0 ? slice : 0 };
-      MultiplyTransposedJacobian(map.displacement + offset, map.plane, next, previous, gradient);
+      MultiplyTransposedJacobianAt(map.displacement, map.plane, domainSize, x, y, z, gradient);
     }
   }
 };

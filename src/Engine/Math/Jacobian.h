@@ -91,6 +91,17 @@ MultiplyTransposedJacobian(const float * u,
     g[axis] = product[axis];
   }
 }
+
+/** The same from the start of the field. */
+ITK_ENGINE_HOST_DEVICE void
+MultiplyTransposedJacobianAt(const float * u, std::int64_t plane, const int (&size)[3], int x, int y, int z, float (&g)[3])
+{
+  const std::int64_t row = size[0];
+  const std::int64_t slice = row * size[1];
+  const std::int64_t next[3] = { x + 1 < size[0] ? 1 : 0, y + 1 < size[1] ? row : 0, z + 1 < size[2] ? slice : 0 };
+  const std::int64_t previous[3] = { x > 0 ? 1 : 0, y > 0 ? row : 0, z > 0 ? slice : 0 };
+  MultiplyTransposedJacobian(u + slice * z + row * y + x, plane, next, previous, g);
+}
 } // namespace engine
 } // namespace itk
 
