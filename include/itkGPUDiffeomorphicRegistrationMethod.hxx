@@ -44,7 +44,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   for (SizeValueType level = 0; level < levels; ++level)
   {
     shrinkFactors[level] = SizeValueType{ 4 } >> level;
-    sigmas[level] = level == 0 ? 1.5 : (level == 1 ? 0.5 : 0.0);
+    sigmas[level] = level == 0 ? 1.0 : 0.0;
     iterations[level] = SizeValueType{ 200 } >> level;
   }
   this->SetNumberOfLevels(levels);
@@ -54,7 +54,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   this->SetNumberOfIterationsPerLevel(iterations);
   this->SetLearningRate(0.5);
   this->SetGaussianSmoothingVarianceForTheUpdateField(2.0);
-  this->SetGaussianSmoothingVarianceForTheTotalField(0.25);
+  this->SetGaussianSmoothingVarianceForTheTotalField(0.5);
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>

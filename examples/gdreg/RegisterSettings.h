@@ -45,7 +45,7 @@ struct RegisterSettings
   std::string stepRuleName{ "adam" };
   std::string parametrizationName{ "compositive" };
   std::string shrinkFactorsText{ "4x2x1" };
-  std::string smoothingSigmasText{ "1.5x0.5x0" };
+  std::string smoothingSigmasText{ "1x0x0" };
   std::string iterationsText{ "200x100x50" };
   std::string convergenceText{ "1e-6,10" };
   std::string device{ "auto" };
@@ -54,7 +54,7 @@ struct RegisterSettings
   int         threads{ 0 };
   double      learningRate{ 0.5 };
   double      updateVariance{ 2.0 };
-  double      totalVariance{ 0.25 };
+  double      totalVariance{ 0.5 };
   double      minimumJacobian{ 0.1 };
   int         stepReductions{ 0 };
   double      diffusionWeight{ 0.0 };
