@@ -45,7 +45,6 @@ GPUDiffeomorphicRegistrationFactory::GPUDiffeomorphicRegistrationFactory()
   this->OverrideDisplacementFieldFilters<float, 3>();
   this->OverrideDisplacementFieldFilters<double, 2>();
   this->OverrideDisplacementFieldFilters<double, 3>();
-  // Metrics: one function like OverrideDisplacementFieldFilters with the image types, called here.
 }
 
 const char *

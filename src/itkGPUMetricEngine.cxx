@@ -1,31 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "itkGPUMetricEngine.h"
 
-#include "Operators/SampledMetrics.h"
+#include "itkGPUDiffeomorphicEngineTransfer.h"
 
-#include "itkMacro.h"
+#include "Operators/SampledMetrics.h"
 
 #include <algorithm>
 
 namespace itk
 {
+using facade::Guard;
+
 namespace
 {
-/** Runs `work` and turns the engine's errors into ITK's. */
-template <typename TWork>
-auto
-Guard(const TWork & work) -> decltype(work())
-{
-  try
-  {
-    return work();
-  }
-  catch (const engine::Error & error)
-  {
-    itkGenericExceptionMacro(<< error.what());
-  }
-}
-
 std::int64_t
 CountVoxels(const GPUMetricEngine::SizeType & size, const char * name)
 {

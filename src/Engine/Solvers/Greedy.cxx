@@ -187,7 +187,6 @@ GreedySolver::RunLevel(unsigned int        level,
   exponential.squarings = m_Parameters.squarings;
   RegularizationParameters regularization = m_Parameters.regularization;
   regularization.composedStep = inputs.composedStep;
-  m_Device.SetZero(penalties, sizeof(double) * settings.iterations);
   double     learningRate = m_Parameters.learningRate;
   const auto iterate = [&](int iteration) {
     if (isVelocity)
@@ -244,7 +243,10 @@ GreedySolver::RunLevel(unsigned int        level,
       iterate(done + i);
     }
     m_Device.CopyToHost(energy.data(), energies + 2 * done, sizeof(double) * 2 * count);
-    m_Device.CopyToHost(penalty.data(), penalties + done, sizeof(double) * count);
+    if (regularization)
+    {
+      m_Device.CopyToHost(penalty.data(), penalties + done, sizeof(double) * count);
+    }
     for (int i = 0; i < count; ++i)
     {
       const double pair[2] = { energy[2 * i], energy[2 * i + 1] };
