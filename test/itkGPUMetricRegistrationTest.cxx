@@ -20,6 +20,7 @@
 #include "itkEuler2DTransform.h"
 #include "itkGradientDescentOptimizerv4.h"
 #include "itkImageRegistrationMethodv4.h"
+#include "itkMultiThreaderBase.h"
 #include "itkRegistrationParameterScalesFromPhysicalShift.h"
 #include "itkSyNImageRegistrationMethod.h"
 
@@ -166,6 +167,8 @@ itkGPUMetricRegistrationTest(int argc, char * argv[])
   {
     return skipped;
   }
+  // With eight threads the value that ITK 5.2's Mattes metric gives first on a new level is another one than with two.
+  itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(2);
   Checker               check;
   const Pair<ImageType> pair(true);
   for (const bool filter : { false, true })

@@ -173,7 +173,7 @@ run_sanitize() {
     note "compute-sanitizer is not installed: memcheck and racecheck did not run"
   else
     for tool in memcheck racecheck; do
-      check "$tool" within 280 "$sanitizer" --tool "$tool" --error-exitcode 9 "$engine" --device "$accelerator" \
+      check "$tool" within 280 "$sanitizer" --tool "$tool" --report-api-errors no --error-exitcode 9 "$engine" --device "$accelerator" \
         --gtest_filter="$filter"
     done
   fi

@@ -199,6 +199,8 @@ Enqueue(Launch && launch, cudaStream_t stream)
     Reject(cudaErrorInvalidValue, problem.str());
     return;
   }
+  launch.mostSharedBytes =
+    limit == TheRuntime().dynamicLimits.end() ? SharedBytesByDefault : SharedBytesOptIn;
   Queue(stream, [launch = std::move(launch)] { Execute(launch); });
 }
 

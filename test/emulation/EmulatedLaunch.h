@@ -20,6 +20,7 @@ struct Launch
   int                   line = 0;
   const void *          kernel = nullptr;
   std::function<void()> thread;
+  std::size_t           mostSharedBytes = 0; ///< static ones included; set by Enqueue
 };
 
 /** Checks the launch against the limits of the device and puts it on the stream. The error is read by

@@ -76,6 +76,7 @@ struct Block
   std::size_t                         staticBytes = 0;
   void *                              dynamic = nullptr;
   std::size_t                         dynamicBytes = 0;
+  std::size_t                         mostSharedBytes = 0;
   Stack                               program;
   std::vector<std::unique_ptr<Fiber>> fibers;
   std::vector<Fiber *>                idle;
@@ -407,6 +408,7 @@ RunGrid(const Launch & launch, Order order)
     block.dynamic = AllocateExactly(launch.dynamicBytes);
     block.dynamicBytes = launch.dynamicBytes;
   }
+  block.mostSharedBytes = launch.mostSharedBytes;
   block.problem.clear();
   blockDim = launch.block;
   gridDim = launch.grid;
@@ -477,7 +479,7 @@ FillShared(void * memory, std::size_t bytes)
 {
   Block & block = TheBlock();
   block.staticBytes += bytes;
-  if (block.staticBytes > SharedBytesByDefault || block.staticBytes + block.dynamicBytes > SharedBytesOptIn)
+  if (block.staticBytes > SharedBytesByDefault || block.staticBytes + block.dynamicBytes > block.mostSharedBytes)
   {
     Fail("more shared memory than a block can have");
   }

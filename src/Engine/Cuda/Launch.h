@@ -44,6 +44,19 @@ CheckLaunch(const Device & device, const char * kernel)
   Check(cudaGetLastError(), kernel, device.Ordinal());
 }
 
+/** Static and dynamic shared memory of more than 48 KiB must be asked for; of the static kind no kernel has more than 1. */
+template <typename TKernel>
+void
+AllowSharedMemory(const Device & device, TKernel kernel, std::size_t dynamicBytes)
+{
+  if (dynamicBytes > (std::size_t{ 47 } << 10))
+  {
+    Check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(dynamicBytes)),
+          "cudaFuncSetAttribute",
+          device.Ordinal());
+  }
+}
+
 /** Extents of a volume as a kernel wants them. */
 struct Extent
 {

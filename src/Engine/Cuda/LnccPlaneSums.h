@@ -309,6 +309,22 @@ __launch_bounds__(TileThreads) SumInPlaneKernel(const Coefficients coefficients,
 // For windows too large for a tile: one quantity at a time, first along x (directly, through the L1 cache), then along
 // y (sliding), through one plane of intermediate results. float64, since a sum may have thousands of terms.
 
+/** Calls function(offset) for the voxels of a row within `radius` of x, which lies at `offset`.
+ * Counts from an unsigned trip number: from `for (k = max(-radius, -x); k <= min(radius, size - 1 - x); ++k)` ptxas 13.0
+ * made an unrolled loop that ran past the end of short windows. */
+template <typename TFunction>
+__device__ __forceinline__ void
+ForEachInWindow(int x, int size, int radius, std::int64_t offset, const TFunction & function)
+{
+  const int          first = x < radius ? 0 : x - radius;
+  const unsigned int count = static_cast<unsigned int>(WindowCount(x, size, radius));
+#pragma unroll 1
+  for (unsigned int k = 0; k < count; ++k)
+  {
+    function(offset - x + first + static_cast<int>(k));
+  }
+}
+
 /** Sums of products along x; `moment` says which product. */
 __global__ void
 __launch_bounds__(VoxelThreads) SumProductsAlongXKernel(const Images images,
@@ -318,21 +334,18 @@ __launch_bounds__(VoxelThreads) SumProductsAlongXKernel(const Images images,
                                                         float * __restrict__ output)
 {
   ForEachVoxel(extent, [&](int x, int, int, std::int64_t offset) {
-    const int low = max(-radius, -x);
-    const int high = min(radius, extent.nx - 1 - x);
-    double    sum = 0.0;
-    for (int k = low; k <= high; ++k)
-    {
-      if (images.valid && images.valid[offset + k] == 0)
+    double sum = 0.0;
+    ForEachInWindow(x, extent.nx, radius, offset, [&](std::int64_t neighbor) {
+      if (images.valid && images.valid[neighbor] == 0)
       {
-        continue;
+        return;
       }
-      const double f = images.fixed[offset + k] - images.fixedShift;
-      const double m = images.warped[offset + k] - images.movingShift;
+      const double f = images.fixed[neighbor] - images.fixedShift;
+      const double m = images.warped[neighbor] - images.movingShift;
       const double left = moment == MomentCount ? 1.0 : (moment == MomentM || moment == MomentMM ? m : f);
       const double right = moment == MomentFF ? f : (moment == MomentMM || moment == MomentFM ? m : 1.0);
       sum += left * right;
-    }
+    });
     output[offset] = static_cast<float>(sum);
   });
 }
@@ -342,13 +355,8 @@ __launch_bounds__(VoxelThreads)
   SumAlongXKernel(const float * __restrict__ input, const Extent extent, int radius, float * __restrict__ output)
 {
   ForEachVoxel(extent, [&](int x, int, int, std::int64_t offset) {
-    const int low = max(-radius, -x);
-    const int high = min(radius, extent.nx - 1 - x);
-    double    sum = 0.0;
-    for (int k = low; k <= high; ++k)
-    {
-      sum += input[offset + k];
-    }
+    double sum = 0.0;
+    ForEachInWindow(x, extent.nx, radius, offset, [&](std::int64_t neighbor) { sum += input[neighbor]; });
     output[offset] = static_cast<float>(sum);
   });
 }
@@ -393,19 +401,6 @@ dim3
 TileGrid(const Extent & extent)
 {
   return dim3((extent.nx + TileX - 1) / TileX, (extent.ny + TileY - 1) / TileY, extent.nz);
-}
-
-/** More than 48 KiB of shared memory must be asked for. */
-template <typename TKernel>
-void
-AllowSharedMemory(const Device & device, TKernel kernel, std::size_t bytes)
-{
-  if (bytes > (std::size_t{ 48 } << 10))
-  {
-    Check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-          "cudaFuncSetAttribute",
-          device.Ordinal());
-  }
 }
 
 void

@@ -317,6 +317,7 @@ MutualInformation(const Device &                      device,
   const auto    blocks = static_cast<unsigned int>(
     std::min<std::int64_t>(MostHistogramBlocks, (images.voxels + voxelsPerBlock - 1) / voxelsPerBlock));
   const dim3 grid(blocks, static_cast<unsigned int>(plan.slices), static_cast<unsigned int>(components));
+  AllowSharedMemory(device, count, plan.SharedBytes());
   count<<<grid, HistogramThreads, plan.SharedBytes(), stream>>>(images, plan, pieces.histogram, pieces.number);
   CheckLaunch(device, "MutualInformation: histogram");
 
