@@ -390,7 +390,7 @@ RunGaussian(const Device & device, const Problem & problem, RowSums & energy, fl
 } // namespace
 
 std::int64_t
-LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int, bool)
+LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int, bool, bool)
 {
   return parameters.weights == LnccWeights::Gaussian ? 12 * lattice.NumberOfVoxels() : 0;
 }

@@ -2,9 +2,8 @@
 #ifndef itkEngineCudaLnccPlaneSums_h
 #define itkEngineCudaLnccPlaneSums_h
 
-#include "../Operators/Lncc.h"
-
 #include "Launch.h"
+#include "LnccWindows.h"
 
 #include <algorithm>
 
@@ -49,49 +48,6 @@ TileBytes(int values, int sums, int radiusX, int radiusY)
   const std::size_t rows = TileY + 2 * radiusY;
   return rows * (values * ValuePitch(radiusX) + sums * SumPitch) * sizeof(float);
 }
-
-/** What the plane sums are of. The last is there with a mask only, or for Gaussian windows; without it the count follows
- * from the position. */
-enum Moment
-{
-  MomentF,
-  MomentM,
-  MomentFF,
-  MomentMM,
-  MomentFM,
-  MomentCount,
-  MaximumMoments
-};
-
-__host__ __device__ constexpr int
-NumberOfMoments(bool masked)
-{
-  return masked ? 6 : 5;
-}
-
-struct Images
-{
-  const float *         fixed;
-  const float *         warped;
-  const unsigned char * valid; ///< null: all
-  float                 fixedShift;
-  float                 movingShift;
-};
-
-/** Planes of the adjoint's coefficients. They are not always neighbours: the gradients' memory holds them while it
- * waits. */
-struct Coefficients
-{
-  float * a; ///< null: none wanted
-  float * b;
-  float * c;
-  float * fixedB; ///< null: no gradient to the fixed image wanted
-  float * fixedA;
-};
-
-/** Order of their sums: A, B, C for the moving image, and from the other end A', B', C for the fixed one. */
-constexpr int NumberOfCoefficients = 3;
-constexpr int NumberOfCoefficientsForBoth = 5;
 
 /** Second half of kernels 1 and 3: from sums along x in shared memory to box sums in global memory. */
 template <int quantities>

@@ -8,6 +8,17 @@ namespace itk
 {
 namespace engine
 {
+/** a / b, on a GPU to 2 units in the last place. */
+ITK_ENGINE_HOST_DEVICE float
+Quotient(float a, float b)
+{
+#ifdef __CUDA_ARCH__
+  return __fdividef(a, b);
+#else
+  return a / b;
+#endif
+}
+
 /** Weighted moments of a window, in shifted intensities (see Operators/Lncc.h). */
 struct LnccMoments
 {
@@ -67,7 +78,7 @@ EvaluateLnccWindow(const LnccMoments & moments, float inverse, float varianceFlo
 {
   const float varianceF = moments.varianceF > 0.0f ? moments.varianceF : 0.0f;
   const float varianceM = moments.varianceM > 0.0f ? moments.varianceM : 0.0f;
-  const float q = moments.covariance / (varianceF * varianceM + varianceFloor);
+  const float q = Quotient(moments.covariance, varianceF * varianceM + varianceFloor);
   LnccWindow  window;
   window.correlation = moments.covariance * q;
   window.c = 2.0f * q * inverse;

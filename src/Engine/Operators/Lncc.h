@@ -67,8 +67,9 @@ struct LnccGradients
  *                  contribution of every window that holds y; fixed: the same to F(y). With a chain, 3 components:
  *                  d(-sum cc / C)/du(y) by the chain rule through I(A y + B u(y)), in 1/voxel, sampled from the chain's
  *                  moving image in the same pass.
- * \param workspace LnccWorkspace(device, parameters, ...) floats, none for some cases on the CPU. It must not overlap
- *                  a gradient, and the gradients must not overlap each other.
+ * \param workspace LnccWorkspace(device, parameters, ...) floats, none for some cases on the CPU; fewer, with
+ *                  toDisplacement, for a call whose gradients all have a chain. It must not overlap a gradient, and the
+ *                  gradients must not overlap each other.
  * A batch is a loop over calls: one volume fills either device.
  * float32 arithmetic on shifted intensities, float64 energies, deterministic.
  * Sources: Avants, Epstein, Grossman, Gee: Symmetric diffeomorphic image registration with cross-correlation, Medical
@@ -86,7 +87,8 @@ ITK_ENGINE_DECLARE(void Lncc(const Device &         device,
 ITK_ENGINE_DECLARE(std::int64_t LnccWorkspace(const LnccParameters & parameters,
                                               const Lattice &        lattice,
                                               int                    components,
-                                              bool                   bothGradients))
+                                              bool                   bothGradients,
+                                              bool                   toDisplacement))
 
 void
 Lncc(const Device &         device,
@@ -102,7 +104,8 @@ LnccWorkspace(const Device &         device,
               const LnccParameters & parameters,
               const Lattice &        lattice,
               int                    components = 1,
-              bool                   bothGradients = false);
+              bool                   bothGradients = false,
+              bool                   toDisplacement = false);
 
 /** The same from the fixed image, the moving image and the displacement in one call: warps, evaluates, and writes
  * d(-sum cc / C)/du. `gradient` has 3 components, or is absent for the value alone.

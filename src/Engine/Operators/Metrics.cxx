@@ -121,7 +121,8 @@ LnccToDisplacement(const Device &         device,
 std::int64_t
 LnccToDisplacementWorkspace(const Device & device, const LnccParameters & parameters, const MetricInputs & inputs)
 {
-  return WarpedFloats(inputs) + LnccWorkspace(device, parameters, inputs.fixed.lattice, inputs.fixed.components);
+  return WarpedFloats(inputs) + LnccWorkspace(
+                                  device, parameters, inputs.fixed.lattice, inputs.fixed.components, false, true);
 }
 
 void

@@ -316,10 +316,11 @@ LnccWorkspace(const Device &         device,
               const LnccParameters & parameters,
               const Lattice &        lattice,
               int                    components,
-              bool                   bothGradients)
+              bool                   bothGradients,
+              bool                   toDisplacement)
 {
   static_cast<void>(device); // not asked without the CUDA backend
-  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components, bothGradients));
+  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components, bothGradients, toDisplacement));
 }
 
 void
