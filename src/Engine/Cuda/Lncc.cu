@@ -503,9 +503,9 @@ Lncc(const Device &         device,
 
     if (gaussian)
     {
-      ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, padded, sums.data);
+      ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, padded, others.data);
       CheckLaunch(device, "Lncc: products");
-      cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, sums, sums, others);
+      cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, others, sums, others);
       if (padded)
       {
         AddMissingKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(
@@ -543,7 +543,7 @@ Lncc(const Device &         device,
       const int   quantities = both ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
       const Field coefficients(others.data, lattice, quantities);
       cuda::GaussianSmooth(
-        device, kernels, SmoothBoundary::Zero, coefficients, coefficients, Field(sums.data, lattice, quantities));
+        device, kernels, SmoothBoundary::Zero, coefficients, Field(sums.data, lattice, quantities), coefficients);
     }
     else
     {
@@ -563,7 +563,7 @@ Lncc(const Device &         device,
                      component,
                      extent,
                      radius[2],
-                     gaussian ? others.data : sums.data,
+                     sums.data,
                      toFixed,
                      chain ? &inputs : nullptr,
                      chain ? gradient.data : gradient.Component(c));
