@@ -82,7 +82,9 @@ TEST(GaussianSmooth, WorkspaceMayBeTheInput)
   for (const int radius : { 0, 4, 11, 30 })
   {
     SCOPED_TRACE(radius);
-    const SymmetricKernel kernels[3] = { MakeRandomKernel(radius, 1), MakeRandomKernel(2, 2), MakeRandomKernel(5, 3) };
+    const SymmetricKernel kernels[3] = { MakeRandomKernel(radius, 1),
+                                         MakeRandomKernel(2, 2),
+                                         MakeRandomKernel(5, 3) };
     const DeviceFloats    field(input);
     const DeviceFloats    output(lattice, 3);
     GaussianSmooth(TestDevice(), kernels, SmoothBoundary::ZeroFlux, field, output, field);
@@ -90,8 +92,8 @@ TEST(GaussianSmooth, WorkspaceMayBeTheInput)
   }
 }
 
-// Checks narrow kernels on grids of more than one tile: rows that are a multiple of four and not, planes that a block of
-// threads leaves for the next column.
+// Checks narrow kernels on grids of more than one tile: rows that are a multiple of four and not, columns that are cut
+// into pieces.
 TEST(GaussianSmooth, ManyTilesMatchDouble)
 {
   const int     radii[][3] = { { 1, 2, 1 }, { 3, 3, 3 }, { 4, 2, 4 }, { 6, 5, 1 }, { 2, 8, 7 }, { 2, 1, 0 } };
