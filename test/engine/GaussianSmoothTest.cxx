@@ -75,6 +75,47 @@ TEST(GaussianSmooth, OutputMayBeTheInput)
   EXPECT_SAME_BITS(field.Download(), Smooth(kernels, SmoothBoundary::ZeroFlux, input));
 }
 
+TEST(GaussianSmooth, WorkspaceMayBeTheInput)
+{
+  const Lattice   lattice(37, 41, 29);
+  const HostField input = MakeNoise(lattice, 3, 5, -1.0, 1.0);
+  for (const int radius : { 0, 4, 11, 30 })
+  {
+    SCOPED_TRACE(radius);
+    const SymmetricKernel kernels[3] = { MakeRandomKernel(radius, 1),
+                                         MakeRandomKernel(2, 2),
+                                         MakeRandomKernel(5, 3) };
+    const DeviceFloats    field(input);
+    const DeviceFloats    output(lattice, 3);
+    GaussianSmooth(TestDevice(), kernels, SmoothBoundary::ZeroFlux, field, output, field);
+    EXPECT_SAME_BITS(output.Download(), Smooth(kernels, SmoothBoundary::ZeroFlux, input));
+  }
+}
+
+// Checks narrow kernels on grids of more than one tile: rows that are a multiple of four and not, columns that are cut
+// into pieces.
+TEST(GaussianSmooth, ManyTilesMatchDouble)
+{
+  const int     radii[][3] = { { 1, 2, 1 }, { 3, 3, 3 }, { 4, 2, 4 }, { 6, 5, 1 }, { 2, 8, 7 }, { 2, 1, 0 } };
+  const Lattice lattices[] = { Lattice(132, 70, 7), Lattice(67, 37, 13), Lattice(64, 32, 20), Lattice(200, 65, 1) };
+  for (const Lattice & lattice : lattices)
+  {
+    for (const auto & radius : radii)
+    {
+      SCOPED_TRACE(Describe(lattice) + " radius " + std::to_string(radius[0]) + ' ' + std::to_string(radius[1]) + ' ' +
+                   std::to_string(radius[2]));
+      const SymmetricKernel kernels[3] = { MakeRandomKernel(radius[0], 1),
+                                           MakeRandomKernel(radius[1], 2),
+                                           MakeRandomKernel(radius[2], 3) };
+      const HostField       input = MakeNoise(lattice, 2, 4, -1.0, 1.0);
+      for (const SmoothBoundary boundary : { SmoothBoundary::ZeroFlux, SmoothBoundary::Zero })
+      {
+        EXPECT_RELATIVE_ERROR(Smooth(kernels, boundary, input), ConvolveInDouble(kernels, boundary, input), 1e-5);
+      }
+    }
+  }
+}
+
 TEST(GaussianSmooth, RadiusZeroIsTheIdentity)
 {
   const HostField       input = MakeNoise(Lattice(13, 17, 11), 3, 6, -1.0, 1.0);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two passes: x and y together on tiles in shared memory, then z along columns. Floor per value: 16 bytes (each pass
-// reads and writes once; in the first pass the tile's halo is read again, from the L2 cache mostly) and 3 (2 r + 1)
-// multiply-adds, of which x pays (32 + 2 r) / 32 times its share.
+// Narrow kernels take one pass for all axes: GaussianSmoothColumns.h. Wider ones take two: x and y together on tiles in
+// shared memory, then z; those whose tiles would not fit take one pass per axis. Floor per value: 8 bytes a pass (the
+// halo is read again, from the L2 cache mostly) and 3 (2 r + 1) multiply-adds.
 #include "../Operators/GaussianSmooth.h"
 
 #include "../Math/Interpolation.h"
+#include "GaussianSmoothColumns.h"
 #include "Launch.h"
 
 namespace itk
@@ -23,12 +24,6 @@ static_assert(TileX == VoxelBlockX && TileThreadRows == VoxelBlockY, "the tile k
 
 /** Beyond it the tile with its halo would not fit in 48 KiB of shared memory. */
 constexpr int MaximumTileRadius = 24;
-/** Radii with a kernel of their own, whose loops are unrolled. */
-constexpr int MaximumUnrolledRadius = 8;
-
-/** Outputs along z per turn of the column kernel, and per thread. */
-constexpr int ColumnBatch = 8;
-constexpr int ColumnLength = 32;
 
 /** Weights of x and y up to a common radius, the shorter one padded with zeros. */
 struct TileWeights
@@ -45,8 +40,7 @@ TileBytes(int radius)
   return rows * (TileX + 2 * radius + TileX) * sizeof(float);
 }
 
-/** Convolves planes along x and y. `unrolledRadius` 0 stands for weights.radius, known at run time only. */
-template <int unrolledRadius>
+/** Convolves planes along x and y. */
 __global__ void
 __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileWeights weights,
                                                    bool                                zeroOutside,
@@ -57,7 +51,7 @@ __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileW
                                                    float * __restrict__ output)
 {
   extern __shared__ float shared[];
-  const int               radius = unrolledRadius > 0 ? unrolledRadius : weights.radius;
+  const int               radius = weights.radius;
   const int               width = TileX + 2 * radius;
   const int               rows = TileY + 2 * radius;
   float * const           raw = shared;
@@ -87,7 +81,6 @@ __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileW
     {
       const float * const centre = raw + row * width + threadIdx.x + radius;
       float               sum = weights.x[0] * centre[0];
-#pragma unroll
       for (int k = 1; k <= radius; ++k)
       {
         sum += weights.x[k] * (centre[-k] + centre[k]);
@@ -100,37 +93,14 @@ __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileW
     const int           firstRow = RowsPerThread * threadIdx.y;
     const float * const column = filtered + firstRow * TileX + threadIdx.x;
     float               sums[RowsPerThread];
-    if (unrolledRadius > 0)
+#pragma unroll
+    for (int j = 0; j < RowsPerThread; ++j)
     {
-      // The rows of a thread share most of their inputs: one load each.
-      float window[RowsPerThread + 2 * unrolledRadius];
-#pragma unroll
-      for (int k = 0; k < RowsPerThread + 2 * unrolledRadius; ++k)
+      const float * const centre = column + (j + radius) * TileX;
+      sums[j] = weights.y[0] * centre[0];
+      for (int k = 1; k <= radius; ++k)
       {
-        window[k] = column[k * TileX];
-      }
-#pragma unroll
-      for (int j = 0; j < RowsPerThread; ++j)
-      {
-        sums[j] = weights.y[0] * window[j + unrolledRadius];
-#pragma unroll
-        for (int k = 1; k <= unrolledRadius; ++k)
-        {
-          sums[j] += weights.y[k] * (window[j + unrolledRadius - k] + window[j + unrolledRadius + k]);
-        }
-      }
-    }
-    else
-    {
-#pragma unroll
-      for (int j = 0; j < RowsPerThread; ++j)
-      {
-        const float * const centre = column + (j + radius) * TileX;
-        sums[j] = weights.y[0] * centre[0];
-        for (int k = 1; k <= radius; ++k)
-        {
-          sums[j] += weights.y[k] * (centre[-k * TileX] + centre[k * TileX]);
-        }
+        sums[j] += weights.y[k] * (centre[-k * TileX] + centre[k * TileX]);
       }
     }
 #pragma unroll
@@ -143,69 +113,6 @@ __launch_bounds__(VoxelThreads) SmoothPlanesKernel(const __grid_constant__ TileW
       }
     }
     __syncthreads();
-  }
-}
-
-/** Convolves along z: a thread walks up a piece of a column and keeps the inputs of eight outputs in registers. */
-template <int radius>
-__global__ void
-__launch_bounds__(VoxelThreads) SmoothColumnsKernel(const __grid_constant__ SymmetricKernel weights,
-                                                    bool                                    zeroOutside,
-                                                    int                                     planeSize,
-                                                    int                                     nz,
-                                                    int                                     pieces,
-                                                    const float * __restrict__ input,
-                                                    float * __restrict__ output)
-{
-  const int inPlane = blockIdx.x * VoxelThreads + threadIdx.x;
-  if (inPlane >= planeSize)
-  {
-    return;
-  }
-  const int           component = blockIdx.y / pieces;
-  const int           begin = blockIdx.y % pieces * ColumnLength;
-  const int           end = min(begin + ColumnLength, nz);
-  const std::int64_t  start = static_cast<std::int64_t>(component) * planeSize * nz + inPlane;
-  const float * const source = input + start;
-  float * const       target = output + start;
-  const auto          load = [&](int z) {
-    const int inside = ClampIndex(z, nz);
-    return zeroOutside && z != inside ? 0.0f : source[static_cast<std::int64_t>(inside) * planeSize];
-  };
-
-  float window[ColumnBatch + 2 * radius];
-#pragma unroll
-  for (int k = 0; k < 2 * radius; ++k)
-  {
-    window[k] = load(begin - radius + k);
-  }
-#pragma unroll 1
-  for (int z = begin; z < end; z += ColumnBatch)
-  {
-#pragma unroll
-    for (int j = 0; j < ColumnBatch; ++j)
-    {
-      window[2 * radius + j] = load(z + radius + j);
-    }
-#pragma unroll
-    for (int j = 0; j < ColumnBatch; ++j)
-    {
-      float sum = weights.weight[0] * window[j + radius];
-#pragma unroll
-      for (int k = 1; k <= radius; ++k)
-      {
-        sum += weights.weight[k] * (window[j + radius - k] + window[j + radius + k]);
-      }
-      if (z + j < end)
-      {
-        target[static_cast<std::int64_t>(z + j) * planeSize] = sum;
-      }
-    }
-#pragma unroll
-    for (int k = 0; k < 2 * radius; ++k)
-    {
-      window[k] = window[k + ColumnBatch];
-    }
   }
 }
 
@@ -234,30 +141,6 @@ __launch_bounds__(VoxelThreads) SmoothAxisKernel(const __grid_constant__ Symmetr
     }
     output[offset] = sum;
   });
-}
-
-using PlanesKernel = void (*)(TileWeights, bool, int, int, int, const float *, float *);
-using ColumnsKernel = void (*)(SymmetricKernel, bool, int, int, int, const float *, float *);
-
-PlanesKernel
-SelectPlanesKernel(int radius)
-{
-  static const PlanesKernel kernels[MaximumUnrolledRadius + 1] = {
-    SmoothPlanesKernel<0>, SmoothPlanesKernel<1>, SmoothPlanesKernel<2>, SmoothPlanesKernel<3>, SmoothPlanesKernel<4>,
-    SmoothPlanesKernel<5>, SmoothPlanesKernel<6>, SmoothPlanesKernel<7>, SmoothPlanesKernel<8>
-  };
-  return kernels[radius <= MaximumUnrolledRadius ? radius : 0];
-}
-
-ColumnsKernel
-SelectColumnsKernel(int radius)
-{
-  static const ColumnsKernel kernels[MaximumUnrolledRadius + 1] = {
-    SmoothColumnsKernel<0>, SmoothColumnsKernel<1>, SmoothColumnsKernel<2>,
-    SmoothColumnsKernel<3>, SmoothColumnsKernel<4>, SmoothColumnsKernel<5>,
-    SmoothColumnsKernel<6>, SmoothColumnsKernel<7>, SmoothColumnsKernel<8>
-  };
-  return kernels[radius];
 }
 
 /** One smoothing: where it runs and what all passes share. */
@@ -293,7 +176,7 @@ SmoothPlanes(const Smoothing &       smoothing,
   }
   const int  planes = extent.nz * smoothing.components;
   const dim3 grid((extent.nx + TileX - 1) / TileX, (extent.ny + TileY - 1) / TileY, std::min(planes, 65535));
-  SelectPlanesKernel(weights.radius)<<<grid, VoxelBlock(), TileBytes(weights.radius), smoothing.stream>>>(
+  SmoothPlanesKernel<<<grid, VoxelBlock(), TileBytes(weights.radius), smoothing.stream>>>(
     weights, smoothing.zeroOutside, extent.nx, extent.ny, planes, input, output);
   CheckLaunch(smoothing.device, "GaussianSmooth: planes");
 }
@@ -312,19 +195,35 @@ SmoothAxis(const Smoothing & smoothing, const SymmetricKernel & kernel, const fl
 }
 
 void
-SmoothColumns(const Smoothing & smoothing, const SymmetricKernel & kernel, const float * input, float * output)
+SmoothColumns(const Smoothing &       smoothing,
+              const SymmetricKernel (&kernels)[3],
+              const int (&radius)[3],
+              const float * input,
+              float *       output)
 {
-  const Extent & extent = smoothing.extent;
-  const int      pieces = (extent.nz + ColumnLength - 1) / ColumnLength;
-  if (kernel.radius > MaximumUnrolledRadius || pieces * smoothing.components > 65535)
+  ColumnWeights weights;
+  float * const tables[3] = { weights.x, weights.y, weights.z };
+  for (int axis = 0; axis < 3; ++axis)
   {
-    SmoothAxis<2>(smoothing, kernel, input, output);
-    return;
+    tables[axis][0] = 1.0f;
+    if (radius[axis] > 0)
+    {
+      std::copy(kernels[axis].weight, kernels[axis].weight + radius[axis] + 1, tables[axis]);
+    }
   }
-  const dim3 grid((extent.PlaneSize() + VoxelThreads - 1) / VoxelThreads, pieces * smoothing.components);
-  SelectColumnsKernel(kernel.radius)<<<grid, VoxelThreads, 0, smoothing.stream>>>(
-    kernel, smoothing.zeroOutside, extent.PlaneSize(), extent.nz, pieces, input, output);
-  CheckLaunch(smoothing.device, "GaussianSmooth: columns");
+  static constexpr decltype(&LaunchSmoothColumns<1>) launch[MaximumColumnRadius] = {
+    LaunchSmoothColumns<1>, LaunchSmoothColumns<2>, LaunchSmoothColumns<3>, LaunchSmoothColumns<4>,
+    LaunchSmoothColumns<5>, LaunchSmoothColumns<6>, LaunchSmoothColumns<7>, LaunchSmoothColumns<8>
+  };
+  launch[std::max({ radius[0], radius[1], radius[2] }) - 1](smoothing.device,
+                                                            smoothing.stream,
+                                                            weights,
+                                                            radius[2] > 0,
+                                                            smoothing.zeroOutside,
+                                                            smoothing.extent,
+                                                            smoothing.components,
+                                                            input,
+                                                            output);
 }
 } // namespace
 
@@ -344,21 +243,29 @@ GaussianSmooth(const Device &          device,
   {
     radius[axis] = output.lattice.own.size[axis] > 1 ? kernels[axis].radius : 0;
   }
+  const int  largest = std::max({ radius[0], radius[1], radius[2] });
+  const bool columns = largest > 0 && largest <= MaximumColumnRadius;
   const bool tiled = std::max(radius[0], radius[1]) <= MaximumTileRadius;
-  const bool planes = tiled && (radius[0] > 0 || radius[1] > 0);
-  const bool alongX = !tiled && radius[0] > 0;
-  const bool alongY = !tiled && radius[1] > 0;
-  const bool columns = radius[2] > 0;
+  const bool planes = !columns && tiled && (radius[0] > 0 || radius[1] > 0);
+  const bool alongX = !columns && !tiled && radius[0] > 0;
+  const bool alongY = !columns && !tiled && radius[1] > 0;
+  const bool alongZ = !columns && radius[2] > 0;
 
   // No pass works in place. They alternate between output and workspace so that the last one ends in the output, unless
-  // the input lies there and their number is odd.
-  const int     passes = int{ planes } + int{ alongX } + int{ alongY } + int{ columns };
+  // the input lies in the one where they would have to begin.
+  const int     passes = int{ columns } + int{ planes } + int{ alongX } + int{ alongY } + int{ alongZ };
+  const bool    outputFirst = input.data == workspace.data || (passes % 2 == 1 && input.data != output.data);
   const float * source = input.data;
-  float *       target = passes % 2 == 1 && input.data != output.data ? output.data : workspace.data;
+  float *       target = outputFirst ? output.data : workspace.data;
   const auto    advance = [&] {
     source = target;
     target = target == output.data ? workspace.data : output.data;
   };
+  if (columns)
+  {
+    SmoothColumns(smoothing, kernels, radius, source, target);
+    advance();
+  }
   if (planes)
   {
     SmoothPlanes(smoothing, kernels[0], radius[0], kernels[1], radius[1], source, target);
@@ -374,9 +281,9 @@ GaussianSmooth(const Device &          device,
     SmoothAxis<1>(smoothing, kernels[1], source, target);
     advance();
   }
-  if (columns)
+  if (alongZ)
   {
-    SmoothColumns(smoothing, kernels[2], source, target);
+    SmoothAxis<2>(smoothing, kernels[2], source, target);
     advance();
   }
   if (source != output.data)

@@ -65,7 +65,7 @@ AddEnergyKernel(const double * component, double scale, bool first, double * ene
 // written last and hold coefficients until then; other gradients hold the slopes.
 // Box windows in planes: 0-5 box sums of the moments, of which 0-4 take those of the coefficients later; 6-10 the
 // coefficients. A spare plane for large windows is 6 while there are no coefficients yet. 5 holds slopes.
-// Gaussian windows: 0-5 moments, then scratch, then slopes in 5; 6-11 scratch of the smoothing, then the coefficients.
+// Gaussian windows: 6-11 products, then the coefficients; 0-5 what smoothing makes of either, then slopes in 5.
 constexpr int MomentPlanes = 6;
 constexpr int SlopePlane = 5;
 
@@ -208,9 +208,9 @@ SumByPlanes(const Device &          device,
 
   if (gaussian)
   {
-    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, weight.padded, sums.data);
+    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, weight.padded, others.data);
     CheckLaunch(device, "Lncc: products");
-    cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, sums, sums, others);
+    cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, others, sums, others);
     if (weight.padded)
     {
       AddMissingKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(
@@ -244,14 +244,13 @@ SumByPlanes(const Device &          device,
                          kernels,
                          SmoothBoundary::Zero,
                          coefficients,
-                         coefficients,
-                         Field(sums.data, component.lattice, quantities));
+                         Field(sums.data, component.lattice, quantities),
+                         coefficients);
   }
   else
   {
     SumInPlane(device, stream, planes, extent, weight.radius, sums.data, sums.Component(SlopePlane));
   }
-  const float * const planeSums = gaussian ? others.data : sums.data;
   for (const bool fixed : { false, true })
   {
     if (fixed && !both)
@@ -266,7 +265,7 @@ SumByPlanes(const Device &          device,
     }
     float * const slopes = component.Slopes(fixed, sums.Component(SlopePlane));
     FinishGradientKernel<<<columns.Grid(), ColumnThreads, 0, stream>>>(
-      fixed ? planeSums + (NumberOfCoefficientsForBoth - 1) * voxels : planeSums,
+      fixed ? sums.data + (NumberOfCoefficientsForBoth - 1) * voxels : sums.data,
       fixed ? -voxels : voxels,
       images,
       extent,

@@ -35,9 +35,9 @@ enum class SmoothBoundary
 /** Separable convolution of every component of a field: x, then y, then z.
  *
  * \param kernels one per axis. A kernel may be wider than the image. An axis of one voxel is left alone.
- * \param input, output same lattice and components; `output` may be `input`.
- * \param workspace a field like `output`.
- * Deterministic; float32 sums in the fixed order centre, then pairs outward. */
+ * \param input, output same lattice and components; `output` may be `input`, at the cost of a copy on a GPU.
+ * \param workspace a field like `output` but not `output`. It may be `input`, which then is overwritten.
+ * Deterministic; float32 sums in a fixed order. */
 ITK_ENGINE_DECLARE(void GaussianSmooth(const Device &          device,
                                        const SymmetricKernel (&kernels)[3],
                                        SmoothBoundary     boundary,

@@ -202,16 +202,23 @@ GreedySolver::RunLevel(unsigned int        level,
     {
       AddRegularization(m_Device, regularization, state, penalties + iteration, gradient);
     }
-    GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, gradient, candidate);
-    stepRule.TakeDirection(iteration, energies, gradient);
+    // Smoothing from one field into the other: in place it costs a copy.
+    const bool  smooths = updateKernels[0].radius > 0;
+    const Field direction = smooths ? candidate : gradient;
+    const Field next = smooths ? gradient : candidate;
+    if (smooths)
+    {
+      GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
+    }
+    stepRule.TakeDirection(iteration, energies, direction);
     if (m_Parameters.parametrization != Parametrization::Compositive)
     {
       LinearCombination(m_Device,
                         1.0f,
                         state,
                         static_cast<float>(learningRate),
-                        gradient,
-                        candidate,
+                        direction,
+                        next,
                         stepRule.LargestNorm());
     }
     else
@@ -220,9 +227,9 @@ GreedySolver::RunLevel(unsigned int        level,
       composition.outside = Outside::Clamp;
       composition.innerScale = static_cast<float>(learningRate);
       composition.innerMaximum = stepRule.LargestNorm();
-      Compose(m_Device, composition, state, gradient, candidate);
+      Compose(m_Device, composition, state, direction, next);
     }
-    GaussianSmooth(m_Device, totalKernels, SmoothBoundary::ZeroFlux, candidate, state, gradient);
+    GaussianSmooth(m_Device, totalKernels, SmoothBoundary::ZeroFlux, next, state, direction);
     if (m_Parameters.minimumJacobian > 0.0 && !isVelocity)
     {
       RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), state, folds, flags, gradient);
