@@ -37,9 +37,9 @@ struct Vector3
   float v[3];
 };
 
-template <typename TOffset>
+template <typename T, typename TOffset>
 __device__ __forceinline__ Vector3
-LoadVector(const FieldComponents<const float> & field, TOffset offset)
+LoadVector(const FieldComponents<T> & field, TOffset offset)
 {
   return Vector3{ { field.component[0][offset], field.component[1][offset], field.component[2][offset] } };
 }

@@ -49,10 +49,17 @@ template <typename TOffset>
 __device__ __forceinline__ void
 Add(const FieldComponents<float> & gradient, TOffset offset, const float (&g)[3])
 {
+  float sum[3];
 #pragma unroll
   for (int c = 0; c < 3; ++c)
   {
-    gradient.component[c][offset] += g[c];
+    sum[c] = gradient.component[c][offset] + g[c];
+  }
+  // All loads before the first store, which the compiler may not reorder.
+#pragma unroll
+  for (int c = 0; c < 3; ++c)
+  {
+    gradient.component[c][offset] = sum[c];
   }
 }
 
@@ -77,7 +84,7 @@ __launch_bounds__(VoxelThreads, 4)
 }
 
 constexpr int VolumeBlockX = 32;
-constexpr int VolumeBlockY = 16;
+constexpr int VolumeBlockY = 12;
 /** Without the rim of one voxel, whose gradient belongs to the next tile. */
 constexpr int VolumeTileX = VolumeBlockX - 2;
 constexpr int VolumeTileY = VolumeBlockY - 2;
@@ -134,13 +141,14 @@ __launch_bounds__(VolumeBlockX * VolumeBlockY, 2)
         walk.Load(k, u);
         u.Derivative(current);
         float jacobian[3][3];
-#pragma unroll
-        for (int n = 0; n < 9; ++n)
-        {
-          jacobian[n / 3][n % 3] = current[n / 3][n % 3] + (n % 4 == 0 ? 1.0f : 0.0f);
-        }
+        u.Derivative(jacobian);
+        AddIdentity(jacobian);
         const float logarithm = LogVolume(jacobian, stress);
-        energy = Diffusion(parameters.diffusion, u, gradient) + 0.5f * parameters.volume * logarithm * logarithm;
+        energy = 0.5f * parameters.volume * logarithm * logarithm;
+        if (parameters.diffusion != 0.0f)
+        {
+          energy += Diffusion(parameters.diffusion, u, gradient);
+        }
         walk.Advance(u);
       }
       float(&shared)[6][VolumeBlockY][VolumeBlockX] = stressInPlane[k & 1];

@@ -272,11 +272,13 @@ template <typename TOffset, Interpolation interpolation>
 ResampleFunction
 ChooseContent(Content content)
 {
+  // Before a loop over components the compiler would keep the cubic's 64 offsets, and spill them.
+  using TLoopOffset = std::conditional_t<interpolation == Interpolation::CubicBSpline, std::int64_t, TOffset>;
   if (content == Content::Scalar)
   {
     return ResampleKernel<TOffset, interpolation, Content::Scalar>;
   }
-  return content == Content::Components ? ResampleKernel<TOffset, interpolation, Content::Components>
+  return content == Content::Components ? ResampleKernel<TLoopOffset, interpolation, Content::Components>
                                         : ResampleKernel<TOffset, interpolation, Content::ScalarAndGradient>;
 }
 
@@ -293,9 +295,8 @@ ChooseKernel(Interpolation interpolation, Content content, bool isSmall)
     return isSmall ? ChooseContent<int, Interpolation::Nearest>(content)
                    : ChooseContent<std::int64_t, Interpolation::Nearest>(content);
   }
-  // Before a loop over components the compiler would keep all 64 offsets, which spills.
-  return isSmall && content != Content::Components ? ChooseContent<int, Interpolation::CubicBSpline>(content)
-                                                   : ChooseContent<std::int64_t, Interpolation::CubicBSpline>(content);
+  return isSmall ? ChooseContent<int, Interpolation::CubicBSpline>(content)
+                 : ChooseContent<std::int64_t, Interpolation::CubicBSpline>(content);
 }
 
 /** Four bytes of a word at once; bytes become 0 or 1. */

@@ -129,11 +129,16 @@ __launch_bounds__(VoxelThreads)
     if (arguments.displacement)
     {
       map.MultiplyTransposed(q);
+      // All loads before the first store, which the compiler may not reorder.
+      Vector3 before = { { 0.0f, 0.0f, 0.0f } };
+      if (arguments.accumulate)
+      {
+        before = LoadVector(arguments.displacement, offset);
+      }
 #pragma unroll
       for (int d = 0; d < 3; ++d)
       {
-        float * const to = arguments.displacement.component[d] + offset;
-        *to = (arguments.accumulate ? *to : 0.0f) + (q[d] + s[d]);
+        arguments.displacement.component[d][offset] = before.v[d] + (q[d] + s[d]);
       }
     }
   });
