@@ -5,6 +5,7 @@
 
 #include "../Math/Interpolation.h"
 #include "../Math/Jacobian.h"
+#include "FieldComponents.h"
 #include "Reduce.h"
 
 namespace itk
@@ -15,24 +16,56 @@ namespace cuda
 {
 namespace
 {
-__global__ void
-__launch_bounds__(VoxelThreads) DeterminantKernel(const __grid_constant__ Matrix3 toIndex,
-                                                  const __grid_constant__ Lattice lattice,
-                                                  const Extent                    extent,
-                                                  const float * __restrict__ displacement,
-                                                  float * __restrict__ output,
-                                                  double * __restrict__ partials)
+/** T times the derivative of u, for the matrix 1 + T du/dx. */
+__device__ __forceinline__ void
+MultiplyDerivative(const Matrix3 & toIndex, float (&j)[3][3])
 {
-  double minimum = NeutralValue<Join::Minimum>();
-  double folded = 0.0;
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
-    const float determinant = JacobianDeterminantAt(displacement, lattice, toIndex, x, y, z);
+#pragma unroll
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    float derivative[3];
+    float column[3];
+#pragma unroll
+    for (int c = 0; c < 3; ++c)
+    {
+      derivative[c] = j[c][axis];
+    }
+    toIndex.Multiply(derivative, column);
+#pragma unroll
+    for (int c = 0; c < 3; ++c)
+    {
+      j[c][axis] = column[c];
+    }
+  }
+}
+
+/** Minima in float32, exact as they are, and whole numbers in 32 bits: a thread does not convert per voxel. */
+template <typename TOffset, bool identity>
+__global__ void
+__launch_bounds__(VoxelThreads, 4) DeterminantKernel(const __grid_constant__ Matrix3                      toIndex,
+                                                     const Extent                                         extent,
+                                                     const __grid_constant__ FieldComponents<const float> displacement,
+                                                     float * __restrict__ output,
+                                                     double * __restrict__ partials)
+{
+  float minimum = HUGE_VALF;
+  int   folded = 0;
+  ForEachNeighbourhood<TOffset>(extent, displacement, [&](TOffset offset, const Neighbourhood & u) {
+    float j[3][3];
+    u.Derivative(j);
+    if (!identity)
+    {
+      MultiplyDerivative(toIndex, j);
+    }
+    AddIdentity(j);
+    const float determinant = Determinant(j);
     if (output)
     {
       output[offset] = determinant;
     }
-    minimum = JoinValues<Join::Minimum>(minimum, determinant);
-    folded += determinant > 0.0f ? 0.0 : 1.0;
+    // NaN wins
+    minimum = minimum < determinant || minimum != minimum ? minimum : determinant;
+    folded += determinant > 0.0f ? 0 : 1;
   });
   if (partials)
   {
@@ -40,20 +73,22 @@ __launch_bounds__(VoxelThreads) DeterminantKernel(const __grid_constant__ Matrix
   }
 }
 
+template <typename TOffset>
 __global__ void
-__launch_bounds__(VoxelThreads) MarkFoldsKernel(float                           threshold,
-                                                const __grid_constant__ Lattice lattice,
-                                                const Extent                    extent,
-                                                const float * __restrict__ displacement,
-                                                unsigned char * __restrict__ flags,
-                                                double * __restrict__ partials)
+__launch_bounds__(VoxelThreads, 4) MarkFoldsKernel(float                                                threshold,
+                                                   const Extent                                         extent,
+                                                   const __grid_constant__ FieldComponents<const float> displacement,
+                                                   unsigned char * __restrict__ flags,
+                                                   double * __restrict__ partials)
 {
-  const Matrix3 identity;
-  double        count = 0.0;
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
-    const bool fold = !(JacobianDeterminantAt(displacement, lattice, identity, x, y, z) >= threshold);
-    flags[offset] = fold ? 1 : 0;
-    count += fold ? 1.0 : 0.0;
+  int count = 0;
+  ForEachNeighbourhood<TOffset>(extent, displacement, [&](TOffset offset, const Neighbourhood & u) {
+    float j[3][3];
+    u.Derivative(j);
+    AddIdentity(j);
+    const int fold = Determinant(j) >= threshold ? 0 : 1;
+    flags[offset] = static_cast<unsigned char>(fold);
+    count += fold;
   });
   StoreBlockResult<Join::Sum, Join::Sum>(count, 0.0, partials);
 }
@@ -153,8 +188,15 @@ JacobianDeterminant(const Device &     device,
   const cudaStream_t stream = Enter(device);
   const Extent       extent(displacement.lattice);
   const dim3         grid = VoxelGrid(extent, ReductionBlocks);
-  DeterminantKernel<<<grid, VoxelBlock(), 0, stream>>>(
-    toIndex, displacement.lattice, extent, displacement.data, output.data, minimum ? Partials(device) : nullptr);
+  const bool         isSmall = IsSmall(displacement.lattice);
+  const auto         kernel = toIndex.IsIdentity()
+                                ? (isSmall ? DeterminantKernel<int, true> : DeterminantKernel<std::int64_t, true>)
+                                : (isSmall ? DeterminantKernel<int, false> : DeterminantKernel<std::int64_t, false>);
+  kernel<<<grid, VoxelBlock(), 0, stream>>>(toIndex,
+                                            extent,
+                                            FieldComponents<const float>(displacement),
+                                            output.data,
+                                            minimum ? Partials(device) : nullptr);
   CheckLaunch(device, "JacobianDeterminant");
   if (minimum)
   {
@@ -174,8 +216,9 @@ RelaxFolds(const Device & device,
   const Extent       extent(displacement.lattice);
   // The bounded grid also keeps a pass without folds cheap: few blocks start only to return.
   const dim3 grid = VoxelGrid(extent, ReductionBlocks);
-  MarkFoldsKernel<<<grid, VoxelBlock(), 0, stream>>>(
-    threshold, displacement.lattice, extent, displacement.data, flags.data, Partials(device));
+  const auto mark = IsSmall(displacement.lattice) ? MarkFoldsKernel<int> : MarkFoldsKernel<std::int64_t>;
+  mark<<<grid, VoxelBlock(), 0, stream>>>(
+    threshold, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
   CheckLaunch(device, "RelaxFolds: mark");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, count, 1);
   AverageNearFoldsKernel<<<grid, VoxelBlock(), 0, stream>>>(

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 namespace itk
 {
@@ -98,15 +99,53 @@ VoxelBlock()
   return dim3(VoxelBlockX, VoxelBlockY, 1);
 }
 
-/** Blocks for ForEachVoxel: x counts tiles of a plane, y counts planes. */
+/** A thread takes up to so many planes one after another: what it works out once costs little then, and the rows that
+ * two planes share are in the L1 cache. Not where the GPU would lack blocks. */
+constexpr int PlanesPerThread = 8;
+constexpr int EnoughVoxelBlocks = 4096;
+
+/** Blocks for ForEachVoxel: x counts tiles of a plane, y counts pieces of the z axis. */
 inline dim3
 VoxelGrid(const Extent & extent, std::int64_t maximumBlocks = std::int64_t{ 1 } << 31)
 {
-  const std::int64_t tiles = static_cast<std::int64_t>((extent.nx + VoxelBlockX - 1) / VoxelBlockX) *
-                             ((extent.ny + VoxelBlockY - 1) / VoxelBlockY);
+  const auto         share = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  const std::int64_t tiles = share(extent.nx, VoxelBlockX) * share(extent.ny, VoxelBlockY);
   const std::int64_t x = std::min(tiles, maximumBlocks);
-  const std::int64_t y = std::min<std::int64_t>({ maximumBlocks / x, extent.nz, 65535 });
+  const std::int64_t wanted = std::max(share(extent.nz, PlanesPerThread), share(EnoughVoxelBlocks, x));
+  const std::int64_t pieces = std::min<std::int64_t>({ maximumBlocks / x, extent.nz, 65535, wanted });
+  const std::int64_t y = share(extent.nz, share(extent.nz, pieces));
   return dim3(static_cast<unsigned int>(x), static_cast<unsigned int>(y), 1);
+}
+
+/** Calls function(x, y, z, end) for the pieces of columns of this thread, planes z to end. Any grid will do. */
+template <typename TFunction>
+__device__ __forceinline__ void
+ForEachPiece(const Extent & extent, const TFunction & function)
+{
+  const unsigned int tilesX = (static_cast<unsigned int>(extent.nx) + VoxelBlockX - 1) / VoxelBlockX;
+  const unsigned int tiles = tilesX * ((static_cast<unsigned int>(extent.ny) + VoxelBlockY - 1) / VoxelBlockY);
+  const int          planes = (static_cast<unsigned int>(extent.nz) + gridDim.y - 1) / gridDim.y;
+  const int          begin = blockIdx.y * planes;
+  const int          end = min(begin + planes, extent.nz);
+  unsigned int       tile = blockIdx.x;
+  int                x = 0;
+  int                y = 0;
+  const auto         place = [&] {
+    const unsigned int row = tile / tilesX;
+    x = (tile - row * tilesX) * VoxelBlockX + threadIdx.x;
+    y = row * VoxelBlockY + threadIdx.y;
+  };
+  place();
+  while (tile < tiles)
+  {
+    if (x < extent.nx && y < extent.ny)
+    {
+      function(x, y, begin, end);
+    }
+    tile += gridDim.x;
+    // At the end of the loop: where it can, the compiler works x and y out again in every plane to save two registers.
+    place();
+  }
 }
 
 /** Calls function(x, y, z, offset) for the voxels of this thread. No division per voxel, and any grid will do. */
@@ -114,21 +153,48 @@ template <typename TFunction>
 __device__ __forceinline__ void
 ForEachVoxel(const Extent & extent, const TFunction & function)
 {
-  const int tilesX = (extent.nx + VoxelBlockX - 1) / VoxelBlockX;
-  const int tiles = tilesX * ((extent.ny + VoxelBlockY - 1) / VoxelBlockY);
-  for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x)
-  {
-    const int x = tile % tilesX * VoxelBlockX + threadIdx.x;
-    const int y = tile / tilesX * VoxelBlockY + threadIdx.y;
-    if (x < extent.nx && y < extent.ny)
+  ForEachPiece(extent, [&](int x, int y, int z, int end) {
+    std::int64_t offset = static_cast<std::int64_t>(z) * extent.PlaneSize() + (y * extent.nx + x);
+    for (; z < end; ++z, offset += extent.PlaneSize())
     {
-      const int inPlane = y * extent.nx + x;
-      for (int z = blockIdx.y; z < extent.nz; z += gridDim.y)
-      {
-        function(x, y, z, static_cast<std::int64_t>(z) * extent.PlaneSize() + inPlane);
-      }
+      function(x, y, z, offset);
     }
-  }
+  });
+}
+
+/** The same, with what load(offset) gave as the last argument. The next voxel's is under way while this one is worked
+ * on: what `function` stores must not be what `load` reads for another voxel. Offsets of 32 bits, where they reach,
+ * take half the instructions. */
+template <typename TOffset, typename TLoad, typename TFunction>
+__device__ __forceinline__ void
+ForEachVoxelAhead(const Extent & extent, const TLoad & load, const TFunction & function)
+{
+  const TOffset plane = extent.PlaneSize();
+  ForEachPiece(extent, [&](int x, int y, int z, int end) {
+    TOffset offset = z * plane + (y * extent.nx + x);
+    if (z >= end)
+    {
+      return;
+    }
+    auto next = load(offset);
+#pragma unroll 1
+    for (; z < end; ++z, offset += plane)
+    {
+      const auto now = next;
+      if (z + 1 < end)
+      {
+        next = load(offset + plane);
+      }
+      function(x, y, z, offset, now);
+    }
+  });
+}
+
+/** Whether 32 bits reach every voxel. */
+inline bool
+IsSmall(const Lattice & lattice)
+{
+  return lattice.NumberOfVoxels() <= std::numeric_limits<int>::max();
 }
 
 /** Blocks of a kernel that walks over a plain array with grid stride: enough to fill any GPU. */

@@ -21,17 +21,19 @@ struct ResampleArguments
   std::int64_t          movingVoxels;
   int                   components;
   float *               output;   ///< null: not wanted
-  float *               gradient; ///< null: not wanted
+  FieldComponents<float>         gradient; ///< null: not wanted
   const unsigned char * movingMask;
   unsigned char *       inside; ///< null: not wanted
   bool                  clamp;
   bool                  accumulate;
   float                 outsideValue;
 
+  template <typename TOffset>
   __device__ __forceinline__ void
-  Store(std::int64_t at, float value) const
+  Store(int component, TOffset offset, float value) const
   {
-    output[at] = accumulate ? output[at] + value : value;
+    float * const to = output + component * map.plane + offset;
+    *to = accumulate ? *to + value : value;
   }
 };
 
@@ -72,6 +74,7 @@ MakeCubicAxis(AxisPosition p, int size, bool clamp)
 }
 
 /** Value and gradient of the spline; the gradient costs little beside the 64 loads. */
+template <typename TOffset>
 __device__ __forceinline__ float
 CubicValue(const float * coefficients,
            const int (&size)[3],
@@ -91,13 +94,13 @@ CubicValue(const float * coefficients,
 #pragma unroll
     for (int j = 0; j < 4; ++j)
     {
-      const float * row = coefficients + (static_cast<std::int64_t>(z.index[k]) * size[1] + y.index[j]) * size[0];
+      const TOffset row = (static_cast<TOffset>(z.index[k]) * size[1] + y.index[j]) * size[0];
       float         rowValue = 0.0f;
       float         rowX = 0.0f;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
       {
-        const float c = row[x.index[i]];
+        const float c = coefficients[row + x.index[i]];
         rowValue += x.weight[i] * c;
         rowX += x.slope[i] * c;
       }
@@ -113,7 +116,8 @@ CubicValue(const float * coefficients,
   return value;
 }
 
-__device__ __forceinline__ std::int64_t
+template <typename TOffset>
+__device__ __forceinline__ TOffset
 NearestOffset(const AxisPosition (&p)[3], const int (&size)[3])
 {
   int index[3];
@@ -121,83 +125,178 @@ NearestOffset(const AxisPosition (&p)[3], const int (&size)[3])
   {
     index[d] = ClampIndex(p[d].cell + (p[d].fraction >= 0.5f ? 1 : 0), size[d]);
   }
-  return (static_cast<std::int64_t>(index[2]) * size[1] + index[1]) * size[0] + index[0];
+  return (static_cast<TOffset>(index[2]) * size[1] + index[1]) * size[0] + index[0];
 }
 
-template <Interpolation interpolation>
+/** What is sampled. */
+enum class Content
+{
+  Scalar,
+  ScalarAndGradient,
+  Components
+};
+
+/** One component at one position. */
+template <typename TOffset, Interpolation interpolation>
+struct Sampler;
+
+template <typename TOffset>
+struct Sampler<TOffset, Interpolation::Nearest>
+{
+  TOffset nearest;
+
+  __device__ __forceinline__
+  Sampler(const AxisPosition (&p)[3], const int (&size)[3], bool)
+    : nearest(NearestOffset<TOffset>(p, size))
+  {}
+
+  template <bool withGradient>
+  __device__ __forceinline__ float
+  Sample(const float * volume, float (&)[3]) const
+  {
+    return __ldg(volume + nearest);
+  }
+};
+
+template <typename TOffset>
+struct Sampler<TOffset, Interpolation::Linear>
+{
+  LinearCell<TOffset> cell;
+
+  __device__ __forceinline__
+  Sampler(const AxisPosition (&p)[3], const int (&size)[3], bool)
+    : cell(p, size)
+  {}
+
+  template <bool withGradient>
+  __device__ __forceinline__ float
+  Sample(const float * volume, float (&gradient)[3]) const
+  {
+    float corners[8];
+    cell.Load(volume, corners);
+    if (withGradient)
+    {
+      cell.Gradient(corners, gradient);
+    }
+    return cell.Value(corners);
+  }
+};
+
+template <typename TOffset>
+struct Sampler<TOffset, Interpolation::CubicBSpline>
+{
+  const int (&size)[3];
+  CubicAxis x;
+  CubicAxis y;
+  CubicAxis z;
+
+  __device__ __forceinline__
+  Sampler(const AxisPosition (&p)[3], const int (&sampledSize)[3], bool clamp)
+    : size(sampledSize)
+    , x(MakeCubicAxis(p[0], size[0], clamp))
+    , y(MakeCubicAxis(p[1], size[1], clamp))
+    , z(MakeCubicAxis(p[2], size[2], clamp))
+  {}
+
+  template <bool withGradient>
+  __device__ __forceinline__ float
+  Sample(const float * volume, float (&gradient)[3]) const
+  {
+    return CubicValue<TOffset>(volume, size, x, y, z, gradient);
+  }
+};
+
+template <typename TOffset, Interpolation interpolation, Content content>
 __global__ void
-__launch_bounds__(VoxelThreads)
+__launch_bounds__(VoxelThreads, interpolation == Interpolation::CubicBSpline ? 2 : 4)
   ResampleKernel(const __grid_constant__ ResampleArguments arguments, const Extent extent)
 {
-  const int(&size)[3] = arguments.map.size;
-  const std::int64_t voxels = extent.NumberOfVoxels();
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
+  const SamplingMap & map = arguments.map;
+  const auto          load = [&](TOffset offset) { return LoadVectorIfAny(map.field, offset); };
+  ForEachVoxelAhead<TOffset>(extent, load, [&](int x, int y, int z, TOffset offset, const Vector3 & u) {
     AxisPosition p[3];
-    arguments.map.Locate(x, y, z, offset, p);
-    const bool inside = arguments.map.IsInside(p);
-    const bool use = inside || arguments.clamp;
-    if (arguments.inside)
+    map.Locate(x, y, z, u, p);
+    bool use = true;
+    if (arguments.inside || !arguments.clamp)
     {
-      const bool counts = inside && (!arguments.movingMask || arguments.movingMask[NearestOffset(p, size)] != 0);
-      arguments.inside[offset] = counts ? 1 : 0;
+      const bool inside = map.IsInside(p);
+      use = inside || arguments.clamp;
+      if (arguments.inside)
+      {
+        const bool counts =
+          inside && (!arguments.movingMask || arguments.movingMask[NearestOffset<TOffset>(p, map.size)] != 0);
+        arguments.inside[offset] = counts ? 1 : 0;
+      }
     }
     float gradient[3] = { 0.0f, 0.0f, 0.0f };
-    if (interpolation == Interpolation::Nearest)
+    if constexpr (content == Content::Components)
     {
-      const std::int64_t nearest = NearestOffset(p, size);
+      const Sampler<TOffset, interpolation> sampler(p, map.size, arguments.clamp);
+#pragma unroll 1
       for (int c = 0; arguments.output && c < arguments.components; ++c)
       {
-        arguments.Store(offset + c * voxels,
-                        use ? arguments.moving[nearest + c * arguments.movingVoxels] : arguments.outsideValue);
+        arguments.Store(c,
+                        offset,
+                        use ? sampler.template Sample<false>(arguments.moving + c * arguments.movingVoxels, gradient)
+                            : arguments.outsideValue);
       }
     }
-    else if (interpolation == Interpolation::Linear)
+    else
     {
-      const LinearAxis ax = ClampLinearAxis(p[0], size[0]);
-      const LinearAxis ay = ClampLinearAxis(p[1], size[1]);
-      const LinearAxis az = ClampLinearAxis(p[2], size[2]);
-      for (int c = 0; (arguments.output || arguments.gradient) && c < arguments.components; ++c)
+      constexpr bool withGradient = content == Content::ScalarAndGradient;
+      float          value = arguments.outsideValue;
+      if (use && (withGradient || arguments.output))
       {
-        float value = arguments.outsideValue;
-        if (use)
-        {
-          const LinearCorners corners =
-            LoadCorners(arguments.moving + c * arguments.movingVoxels, size[0], size[1], ax, ay, az);
-          value = LinearValue(corners, ax, ay, az);
-          if (arguments.gradient)
-          {
-            LinearGradient(corners, ax, ay, az, gradient);
-          }
-        }
-        if (arguments.output)
-        {
-          arguments.Store(offset + c * voxels, value);
-        }
+        const Sampler<TOffset, interpolation> sampler(p, map.size, arguments.clamp);
+        value = sampler.template Sample<withGradient>(arguments.moving, gradient);
       }
-    }
-    else if (arguments.output || arguments.gradient)
-    {
-      const CubicAxis ax = MakeCubicAxis(p[0], size[0], arguments.clamp);
-      const CubicAxis ay = MakeCubicAxis(p[1], size[1], arguments.clamp);
-      const CubicAxis az = MakeCubicAxis(p[2], size[2], arguments.clamp);
-      for (int c = 0; c < arguments.components; ++c)
+      if (arguments.output)
       {
-        float value = arguments.outsideValue;
-        if (use)
+        arguments.Store(0, offset, value);
+      }
+      if (withGradient)
+      {
+#pragma unroll
+        for (int d = 0; d < 3; ++d)
         {
-          value = CubicValue(arguments.moving + c * arguments.movingVoxels, size, ax, ay, az, gradient);
-        }
-        if (arguments.output)
-        {
-          arguments.Store(offset + c * voxels, value);
+          arguments.gradient.component[d][offset] = gradient[d];
         }
       }
-    }
-    for (int c = 0; arguments.gradient && c < 3; ++c)
-    {
-      arguments.gradient[offset + c * voxels] = gradient[c];
     }
   });
+}
+
+using ResampleFunction = decltype(&ResampleKernel<int, Interpolation::Linear, Content::Scalar>);
+
+template <typename TOffset, Interpolation interpolation>
+ResampleFunction
+ChooseContent(Content content)
+{
+  // Before a loop over components the compiler would keep the cubic's 64 offsets, and spill them.
+  using TLoopOffset = std::conditional_t<interpolation == Interpolation::CubicBSpline, std::int64_t, TOffset>;
+  if (content == Content::Scalar)
+  {
+    return ResampleKernel<TOffset, interpolation, Content::Scalar>;
+  }
+  return content == Content::Components ? ResampleKernel<TLoopOffset, interpolation, Content::Components>
+                                        : ResampleKernel<TOffset, interpolation, Content::ScalarAndGradient>;
+}
+
+ResampleFunction
+ChooseKernel(Interpolation interpolation, Content content, bool isSmall)
+{
+  if (interpolation == Interpolation::Linear)
+  {
+    return isSmall ? ChooseContent<int, Interpolation::Linear>(content)
+                   : ChooseContent<std::int64_t, Interpolation::Linear>(content);
+  }
+  if (interpolation == Interpolation::Nearest)
+  {
+    return isSmall ? ChooseContent<int, Interpolation::Nearest>(content)
+                   : ChooseContent<std::int64_t, Interpolation::Nearest>(content);
+  }
+  return isSmall ? ChooseContent<int, Interpolation::CubicBSpline>(content)
+                 : ChooseContent<std::int64_t, Interpolation::CubicBSpline>(content);
 }
 
 /** Four bytes of a word at once; bytes become 0 or 1. */
@@ -247,18 +346,15 @@ Resample(const Device &             device,
   arguments.movingVoxels = moving.lattice.NumberOfVoxels();
   arguments.components = moving.components;
   arguments.output = output.data;
-  arguments.gradient = gradient.data;
+  arguments.gradient = FieldComponents<float>(gradient);
   arguments.movingMask = movingMask.data;
   arguments.inside = inside.data;
   arguments.clamp = parameters.outside == Outside::Clamp;
   arguments.accumulate = parameters.accumulate;
   arguments.outsideValue = parameters.outsideValue;
-  auto kernel = ResampleKernel<Interpolation::Linear>;
-  if (parameters.interpolation != Interpolation::Linear)
-  {
-    kernel = parameters.interpolation == Interpolation::Nearest ? ResampleKernel<Interpolation::Nearest>
-                                                                : ResampleKernel<Interpolation::CubicBSpline>;
-  }
+  const Content content =
+    gradient ? Content::ScalarAndGradient : (moving.components == 1 ? Content::Scalar : Content::Components);
+  const auto kernel = ChooseKernel(parameters.interpolation, content, arguments.map.isSmall);
   kernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(arguments, extent);
   CheckLaunch(device, "Resample");
 }

@@ -30,7 +30,7 @@ struct GradientArguments
   int           components;
   const float * slope;
   float         direct; ///< 0: not added
-  float *       displacement; ///< null: not wanted
+  FieldComponents<float> displacement; ///< null: not wanted
   double *      partials;
   bool          clamp;
   bool          accumulate;
@@ -67,45 +67,47 @@ StoreBlockSums(double (&sums)[count], double * partials)
   }
 }
 
-/** count 0: the gradient to the displacement alone; 12: with the affine map's; 21: with the matrix's behind them. */
-template <int count>
+/** count 0: the gradient to the displacement alone; 12: with the affine map's; 21: with the matrix's behind them.
+ * `scalar`: of an image of one component. */
+template <typename TOffset, int count, bool scalar>
 __global__ void
 __launch_bounds__(VoxelThreads)
   PositionGradientKernel(const __grid_constant__ GradientArguments arguments, const Extent extent)
 {
   const SamplingMap & map = arguments.map;
-  const int(&size)[3] = map.size;
-  const std::int64_t voxels = extent.NumberOfVoxels();
-  double             sums[count > 0 ? count : 1] = {};
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
+  double              sums[count > 0 ? count : 1] = {};
+  const auto          load = [&](TOffset offset) { return LoadVectorIfAny(map.field, offset); };
+  ForEachVoxelAhead<TOffset>(extent, load, [&](int x, int y, int z, TOffset offset, const Vector3 & u) {
     AxisPosition p[3];
-    map.Locate(x, y, z, offset, p);
+    map.Locate(x, y, z, u, p);
     float q[3] = { 0.0f, 0.0f, 0.0f };
     float s[3] = { 0.0f, 0.0f, 0.0f };
     if (arguments.clamp || map.IsInside(p))
     {
-      const LinearAxis ax = ClampLinearAxis(p[0], size[0]);
-      const LinearAxis ay = ClampLinearAxis(p[1], size[1]);
-      const LinearAxis az = ClampLinearAxis(p[2], size[2]);
+      const LinearCell<TOffset> cell(p, map.size);
+      const int                 components = scalar ? 1 : arguments.components;
 #pragma unroll 1
-      for (int c = 0; c < arguments.components; ++c)
+      for (int c = 0; c < components; ++c)
       {
-        const float slope = arguments.slope[offset + c * voxels];
+        const float slope = arguments.slope[c * map.plane + offset];
+        float       corners[8];
         float       sampled[3];
-        LinearGradient(LoadCorners(arguments.moving + c * arguments.movingVoxels, size[0], size[1], ax, ay, az),
-                       ax,
-                       ay,
-                       az,
-                       sampled);
+        cell.Load(arguments.moving + c * arguments.movingVoxels, corners);
+        cell.Gradient(corners, sampled);
+#pragma unroll
         for (int d = 0; d < 3; ++d)
         {
           q[d] += slope * sampled[d];
         }
       }
     }
-    for (int d = 0; d < 3 && arguments.direct != 0.0f; ++d)
+    if (!scalar && arguments.direct != 0.0f)
     {
-      s[d] = arguments.direct * arguments.slope[offset + d * voxels];
+#pragma unroll
+      for (int d = 0; d < 3; ++d)
+      {
+        s[d] = arguments.direct * arguments.slope[d * map.plane + offset];
+      }
     }
     if (count > 0)
     {
@@ -115,23 +117,28 @@ __launch_bounds__(VoxelThreads)
       {
         sums[k] += q[k / 4] * at[k % 4];
       }
-      if (count > affineSums && map.displacement)
+      if (count > affineSums && map.field)
       {
 #pragma unroll
         for (int k = 0; k < count - affineSums; ++k)
         {
-          sums[affineSums + k] += static_cast<double>(q[k / 3]) * map.displacement[offset + k % 3 * voxels];
+          sums[affineSums + k] += static_cast<double>(q[k / 3]) * u.v[k % 3];
         }
       }
     }
     if (arguments.displacement)
     {
-      float gradient[3];
-      map.displacementMatrix.MultiplyTransposed(q, gradient);
+      map.MultiplyTransposed(q);
+      // All loads before the first store, which the compiler may not reorder.
+      Vector3 before = { { 0.0f, 0.0f, 0.0f } };
+      if (arguments.accumulate)
+      {
+        before = LoadVector(arguments.displacement, offset);
+      }
+#pragma unroll
       for (int d = 0; d < 3; ++d)
       {
-        float * const to = arguments.displacement + offset + d * voxels;
-        *to = (arguments.accumulate ? *to : 0.0f) + (gradient[d] + s[d]);
+        arguments.displacement.component[d][offset] = before.v[d] + (q[d] + s[d]);
       }
     }
   });
@@ -139,6 +146,30 @@ __launch_bounds__(VoxelThreads)
   {
     StoreBlockSums(sums, arguments.partials);
   }
+}
+
+using PositionGradientFunction = decltype(&PositionGradientKernel<int, 0, true>);
+
+template <typename TOffset, bool scalar>
+PositionGradientFunction
+ChooseKernel(int count)
+{
+  if (count == 0)
+  {
+    return PositionGradientKernel<TOffset, 0, scalar>;
+  }
+  return count == affineSums ? PositionGradientKernel<TOffset, affineSums, scalar>
+                             : PositionGradientKernel<TOffset, affineSums + matrixSums, scalar>;
+}
+
+PositionGradientFunction
+ChooseKernel(int count, bool scalar, bool isSmall)
+{
+  if (scalar)
+  {
+    return isSmall ? ChooseKernel<int, true>(count) : ChooseKernel<std::int64_t, true>(count);
+  }
+  return isSmall ? ChooseKernel<int, false>(count) : ChooseKernel<std::int64_t, false>(count);
 }
 
 /** One block per sum: joins the blocks' sums in a fixed tree. */
@@ -182,15 +213,11 @@ PositionGradient(const Device &             device,
   arguments.components = moving.components;
   arguments.slope = slope.data;
   arguments.direct = direct;
-  arguments.displacement = gradients.displacement.data;
+  arguments.displacement = FieldComponents<float>(gradients.displacement);
   arguments.partials = Partials(device);
   arguments.clamp = parameters.outside == Outside::Clamp;
   arguments.accumulate = parameters.accumulate;
-  auto kernel = PositionGradientKernel<0>;
-  if (count > 0)
-  {
-    kernel = count == affineSums ? PositionGradientKernel<affineSums> : PositionGradientKernel<affineSums + matrixSums>;
-  }
+  const auto kernel = ChooseKernel(count, moving.components == 1, arguments.map.isSmall);
   kernel<<<grid, VoxelBlock(), 0, stream>>>(arguments, extent);
   CheckLaunch(device, "PositionGradient");
   if (count > 0)

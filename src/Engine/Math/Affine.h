@@ -13,6 +13,17 @@ struct Matrix3
 {
   float m[3][3] = { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } };
 
+  bool
+  IsIdentity() const
+  {
+    bool is = true;
+    for (int i = 0; i < 9; ++i)
+    {
+      is = is && m[i / 3][i % 3] == (i % 4 == 0 ? 1.0f : 0.0f);
+    }
+    return is;
+  }
+
   ITK_ENGINE_HOST_DEVICE void
   Multiply(const float (&v)[3], float (&out)[3]) const
   {

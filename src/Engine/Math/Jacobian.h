@@ -17,6 +17,15 @@ Determinant(const float (&j)[3][3])
          j[0][2] * (j[1][0] * j[2][1] - j[1][1] * j[2][0]);
 }
 
+ITK_ENGINE_HOST_DEVICE void
+AddIdentity(float (&j)[3][3])
+{
+  for (int c = 0; c < 3; ++c)
+  {
+    j[c][c] += 1.0f;
+  }
+}
+
 /** 1 + toIndex du/dx at a grid point, j[component][axis]: central differences, the missing neighbour at a border replaced
  * by the point itself (zero flux, as ITK's DisplacementFieldJacobianDeterminantFilter). */
 ITK_ENGINE_HOST_DEVICE void
@@ -64,6 +73,25 @@ JacobianDeterminantAt(const float *   u,
   float j[3][3];
   JacobianAt(u, lattice, toIndex, x, y, z, j);
   return Determinant(j);
+}
+
+/** (1 + du/dx)^T g with the derivative at a grid point, derivative[component][axis]. */
+ITK_ENGINE_HOST_DEVICE void
+MultiplyTransposedJacobian(const float (&derivative)[3][3], float (&g)[3])
+{
+  float product[3];
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    product[axis] = g[axis];
+    for (int c = 0; c < 3; ++c)
+    {
+      product[axis] += derivative[c][axis] * g[c];
+    }
+  }
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    g[axis] = product[axis];
+  }
 }
 
 /** (1 + du/dx)^T g at a grid point, with the same differences.

@@ -13,13 +13,11 @@ namespace engine
 /** Determinants below this count as this in the volume term, which has no slope there: folds are the guard's to mend. */
 constexpr float LeastVolume = 0.01f;
 
-/** log det(1 + du/dx) at a grid point and, if wanted, its derivative with respect to the matrix 1 + du/dx times the
- * logarithm itself, stress[component][axis]; 0 where the determinant is below LeastVolume. */
+/** log det(j) and, if wanted, its derivative with respect to j times the logarithm itself, stress[component][axis]; 0
+ * where the determinant is below LeastVolume. */
 ITK_ENGINE_HOST_DEVICE float
-LogVolumeAt(const float * u, const Lattice & lattice, int x, int y, int z, float (*stress)[3])
+LogVolume(const float (&j)[3][3], float (*stress)[3])
 {
-  float j[3][3];
-  JacobianAt(u, lattice, Matrix3(), x, y, z, j);
   const float determinant = Determinant(j);
   const bool  isLeast = !(determinant > LeastVolume);
   const float logarithm = logf(isLeast ? LeastVolume : determinant);
@@ -39,6 +37,15 @@ LogVolumeAt(const float * u, const Lattice & lattice, int x, int y, int z, float
     }
   }
   return logarithm;
+}
+
+/** The same of j = 1 + du/dx at a grid point. */
+ITK_ENGINE_HOST_DEVICE float
+LogVolumeAt(const float * u, const Lattice & lattice, int x, int y, int z, float (*stress)[3])
+{
+  float j[3][3];
+  JacobianAt(u, lattice, Matrix3(), x, y, z, j);
+  return LogVolume(j, stress);
 }
 
 /** The part of the penalties that belongs to one grid point, and their gradient with respect to u there. */
