@@ -156,6 +156,22 @@ TEST(Lncc, MatchesDouble)
   }
 }
 
+// Checks a volume of many blocks, where windows of the last ones reach beyond its end.
+TEST(Lncc, ManyBlocksMatchDouble)
+{
+  for (const Lattice & lattice : { Lattice(64, 75, 43), Lattice(65, 49, 61) })
+  {
+    const HostField fixed = MakeImage(lattice, 42, 0.0, 0.3);
+    const HostField moving = MakeImage(lattice, 43, 0.0, 0.3);
+    for (const auto & radius : { std::array<int, 3>{ { 3, 3, 3 } }, { { 2, 2, 9 } } })
+    {
+      SCOPED_TRACE(::testing::Message() << Describe(lattice) << " radius " << radius[0] << ' ' << radius[2]);
+      const int r[3] = { radius[0], radius[1], radius[2] };
+      CompareWithDouble(MakeLnccParameters(r), fixed, moving, HostMask());
+    }
+  }
+}
+
 // Checks zero padding and Gaussian windows, of the smallest and of large sigmas and different ones per axis.
 TEST(Lncc, OtherWindowsMatchDouble)
 {

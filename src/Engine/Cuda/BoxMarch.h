@@ -198,8 +198,8 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
     typename TSource::Group leaves;
     source.Clear(enters);
     source.Clear(leaves);
-    std::int64_t next = first * planeSize + (y * extent.nx + x);
-    const auto   load = [&](typename TSource::Group & group, bool there, std::int64_t offset) {
+    const std::int64_t inPlane = y * extent.nx + x;
+    const auto         load = [&](typename TSource::Group & group, bool there, std::int64_t offset) {
       // cleared first, so that loads do not wait until the last values have been used
       source.Clear(group);
       if (there && inside)
@@ -210,10 +210,10 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
 #pragma unroll 1
     for (int z = first; z < min(begin + radiusZ, extent.nz); ++z)
     {
-      load(enters, true, next);
-      next += planeSize;
+      load(enters, true, z * planeSize + inPlane);
       source.Slide(running, enters, leaves);
     }
+    std::int64_t next = (begin + radiusZ) * planeSize + inPlane;
     load(enters, begin + radiusZ < extent.nz, next);
     next += planeSize;
 
