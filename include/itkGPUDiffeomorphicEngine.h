@@ -261,15 +261,9 @@ public:
          const InversionParameters & parameters,
          float *                     inverse);
 
-  /** The same by iterations and tolerances in voxels alone. */
+  /** The same by Newton's method at each voxel, to 1e-3 voxel where there is an inverse, u continued by its edge values. */
   static std::array<double, 2>
-  Invert(const std::string & device,
-         const float *       displacement,
-         const SizeType &    size,
-         int                 maximumIterations,
-         double              meanTolerance,
-         double              maximumTolerance,
-         float *             inverse);
+  InvertByNewton(const std::string & device, const float * displacement, const SizeType & size, float * inverse);
 
   /** output(x) = inner(x) + outer(x + innerStart + inner(x)), outer = 0 outside its grid (ITK's half-voxel rim counts as
    * inside). The inner field and the output may be a block of the outer field's grid that begins at innerStart. */

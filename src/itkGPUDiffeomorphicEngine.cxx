@@ -3,7 +3,7 @@
 
 #include "itkGPUDiffeomorphicLabels.h"
 
-#include "Operators/Invert.h"
+#include "Operators/RefineInverse.h"
 #include "Operators/Resample.h"
 #include "Operators/ResampleLabels.h"
 #include "Solvers/Greedy.h"
@@ -334,16 +334,13 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     if (parameters.computeInverse)
     {
       start = Clock::now();
-      const engine::Buffer<float>  inverseBuffer(device, displacement.NumberOfValues());
-      const engine::Buffer<float>  workspace(device, displacement.NumberOfValues());
-      const engine::Buffer<double> scalars(device, 2);
-      const engine::Field          inverse(inverseBuffer.Data(), fixedLattice, 3);
-      engine::InvertParameters     inversion;
-      inversion.maximumIterations = 50;
-      inversion.meanTolerance = 1e-3;
-      inversion.maximumTolerance = 1e-2;
+      const engine::Buffer<float>     inverseBuffer(device, displacement.NumberOfValues());
+      const engine::Buffer<float>     workspace(device, displacement.NumberOfValues());
+      const engine::Buffer<double>    scalars(device, 2);
+      const engine::Field             inverse(inverseBuffer.Data(), fixedLattice, 3);
+      engine::RefineInverseParameters inversion;
       inversion.outside = engine::Outside::Clamp;
-      const auto residual = engine::Invert(
+      const auto residual = engine::InvertByNewton(
         device, inversion, displacement, inverse, engine::Field(workspace.Data(), fixedLattice, 3), scalars.Data());
       result.inverseMeanResidual = residual.meanResidual;
       result.inverseMaximumResidual = residual.maximumResidual;

@@ -4,8 +4,8 @@
 
 #include "Operators/Compose.h"
 #include "Operators/Exponential.h"
-#include "Operators/Invert.h"
 #include "Operators/JacobianDeterminant.h"
+#include "Operators/RefineInverse.h"
 
 #include <cmath>
 
@@ -80,19 +80,30 @@ GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
 }
 
 std::array<double, 2>
-GPUDiffeomorphicEngine::Invert(const std::string & device,
-                               const float *       displacement,
-                               const SizeType &    size,
-                               int                 maximumIterations,
-                               double              meanTolerance,
-                               double              maximumTolerance,
-                               float *             inverse)
+GPUDiffeomorphicEngine::InvertByNewton(const std::string & deviceName,
+                                       const float *       displacement,
+                                       const SizeType &    size,
+                                       float *             inverse)
 {
-  InversionParameters parameters;
-  parameters.maximumIterations = maximumIterations;
-  parameters.meanTolerance = meanTolerance;
-  parameters.maximumTolerance = maximumTolerance;
-  return Invert(device, displacement, size, parameters, inverse);
+  return Guard([&]() -> std::array<double, 2> {
+    const engine::Device            device = engine::Device::Open(deviceName);
+    const engine::Lattice           lattice = ToLattice(size, "the displacement field");
+    const auto                      u = UploadVectors(device, displacement, lattice);
+    const engine::Buffer<float>     workspace(device, u.Count());
+    const engine::Buffer<double>    scalars(device, 2);
+    const engine::Buffer<float>     result(device, u.Count());
+    const engine::Field             inverseField(result.Data(), lattice, 3);
+    engine::RefineInverseParameters settings;
+    settings.outside = engine::Outside::Clamp;
+    const auto residual = engine::InvertByNewton(device,
+                                                 settings,
+                                                 engine::ConstField(u.Data(), lattice, 3),
+                                                 inverseField,
+                                                 engine::Field(workspace.Data(), lattice, 3),
+                                                 scalars.Data());
+    DownloadVectors(device, inverseField, inverse);
+    return { { residual.meanResidual, residual.maximumResidual } };
+  });
 }
 
 void

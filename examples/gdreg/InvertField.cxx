@@ -117,8 +117,8 @@ InvertField(const FieldImage<VDimension> * field, const std::string & device)
 
   const auto         vectors = Geometry::GetIndexVectors(rest.GetPointer());
   std::vector<float> inverse(vectors.size());
-  const auto         residual = itk::GPUDiffeomorphicEngine::Invert(
-    device, vectors.data(), Geometry::GetSize<VDimension>(field), 30, 1e-3, 1e-2, inverse.data());
+  const auto         residual = itk::GPUDiffeomorphicEngine::InvertByNewton(
+    device, vectors.data(), Geometry::GetSize<VDimension>(field), inverse.data());
   result.meanResidual = residual[0];
   result.maximumResidual = residual[1];
   result.field = rest;

@@ -94,6 +94,13 @@ ParallelForRows(const Lattice & lattice, const TTask & task)
   });
 }
 
+/** The larger number; NaN wins. */
+inline double
+LargerOrNaN(double a, double b)
+{
+  return a >= b || a != a ? a : b;
+}
+
 /** Scratch memory of a thread, kept from call to call. */
 template <typename T>
 T *

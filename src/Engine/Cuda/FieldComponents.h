@@ -129,7 +129,7 @@ private:
   Vector3                              m_Here;
 };
 
-/** Calls function(offset, neighbourhood) for the voxels of this thread. */
+/** Calls function(x, y, z, offset, neighbourhood) for the voxels of this thread. */
 template <typename TOffset, typename TFunction>
 __device__ __forceinline__ void
 ForEachNeighbourhood(const Extent & extent, const FieldComponents<const float> & field, const TFunction & function)
@@ -145,7 +145,7 @@ ForEachNeighbourhood(const Extent & extent, const FieldComponents<const float> &
     {
       Neighbourhood neighbourhood;
       walk.Load(z, neighbourhood);
-      function(walk.Offset(), neighbourhood);
+      function(x, y, z, walk.Offset(), neighbourhood);
       walk.Advance(neighbourhood);
     }
   });

@@ -50,7 +50,7 @@ __launch_bounds__(VoxelThreads, 4) DeterminantKernel(const __grid_constant__ Mat
 {
   float minimum = HUGE_VALF;
   int   folded = 0;
-  ForEachNeighbourhood<TOffset>(extent, displacement, [&](TOffset offset, const Neighbourhood & u) {
+  ForEachNeighbourhood<TOffset>(extent, displacement, [&](int, int, int, TOffset offset, const Neighbourhood & u) {
     float j[3][3];
     u.Derivative(j);
     if (!identity)
@@ -73,22 +73,115 @@ __launch_bounds__(VoxelThreads, 4) DeterminantKernel(const __grid_constant__ Mat
   }
 }
 
+/** Tiles of the folding guard: a byte says whether one holds a fold, so that those far from folds cost next to nothing. */
+struct FoldTiles
+{
+  static constexpr int Planes = 8;
+
+  unsigned char * holdsFold;
+  int             nx;
+  int             ny;
+  int             nz;
+
+  /** The bytes lie behind the reduction's in the device's scratch memory. */
+  FoldTiles(const Device & device, const Extent & extent)
+    : holdsFold(static_cast<unsigned char *>(device.Scratch()) + ReductionBlocks * 2 * sizeof(double))
+    , nx((extent.nx + VoxelBlockX - 1) / VoxelBlockX)
+    , ny((extent.ny + VoxelBlockY - 1) / VoxelBlockY)
+    , nz((extent.nz + Planes - 1) / Planes)
+  {
+    constexpr std::size_t room = Device::ScratchBytes - ReductionBlocks * 2 * sizeof(double);
+    if (Bytes() > room)
+    {
+      ThrowError("the folding guard takes at most ", room * VoxelThreads * Planes, " voxels");
+    }
+  }
+
+  std::size_t
+  Bytes() const
+  {
+    return static_cast<std::size_t>(nx) * ny * nz;
+  }
+
+  dim3
+  Grid() const
+  {
+    return dim3(static_cast<unsigned int>(nx * ny), static_cast<unsigned int>(std::min(nz, 65535)));
+  }
+
+  __device__ __forceinline__ void
+  Mark(int x, int y, int z) const
+  {
+    holdsFold[(z / Planes * ny + y / VoxelBlockY) * nx + x / VoxelBlockX] = 1;
+  }
+
+  __device__ __forceinline__ bool
+  IsNearFold(int tileX, int tileY, int tileZ) const
+  {
+    for (int k = max(tileZ - 1, 0); k <= min(tileZ + 1, nz - 1); ++k)
+    {
+      for (int j = max(tileY - 1, 0); j <= min(tileY + 1, ny - 1); ++j)
+      {
+        for (int i = max(tileX - 1, 0); i <= min(tileX + 1, nx - 1); ++i)
+        {
+          if (holdsFold[(k * ny + j) * nx + i] != 0)
+          {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Calls function(x, y, z, offset) for the voxels of this thread in tiles near folds. */
+  template <typename TFunction>
+  __device__ __forceinline__ void
+  ForEachVoxelNearFolds(const Extent & extent, const TFunction & function) const
+  {
+    const int tileX = static_cast<int>(blockIdx.x) % nx;
+    const int tileY = static_cast<int>(blockIdx.x) / nx;
+    const int x = tileX * VoxelBlockX + static_cast<int>(threadIdx.x);
+    const int y = tileY * VoxelBlockY + static_cast<int>(threadIdx.y);
+    if (x >= extent.nx || y >= extent.ny)
+    {
+      return;
+    }
+    for (int tileZ = blockIdx.y; tileZ < nz; tileZ += gridDim.y)
+    {
+      if (IsNearFold(tileX, tileY, tileZ))
+      {
+        const int end = min((tileZ + 1) * Planes, extent.nz);
+        for (int z = tileZ * Planes; z < end; ++z)
+        {
+          function(x, y, z, static_cast<std::int64_t>(z) * extent.PlaneSize() + (y * extent.nx + x));
+        }
+      }
+    }
+  }
+};
+
 template <typename TOffset>
 __global__ void
 __launch_bounds__(VoxelThreads, 4) MarkFoldsKernel(float                                                threshold,
+                                                   const FoldTiles                                      tiles,
                                                    const Extent                                         extent,
                                                    const __grid_constant__ FieldComponents<const float> displacement,
                                                    unsigned char * __restrict__ flags,
                                                    double * __restrict__ partials)
 {
   int count = 0;
-  ForEachNeighbourhood<TOffset>(extent, displacement, [&](TOffset offset, const Neighbourhood & u) {
+  ForEachNeighbourhood<TOffset>(extent, displacement, [&](int x, int y, int z, TOffset offset, const Neighbourhood & u) {
     float j[3][3];
     u.Derivative(j);
     AddIdentity(j);
     const int fold = Determinant(j) >= threshold ? 0 : 1;
     flags[offset] = static_cast<unsigned char>(fold);
     count += fold;
+    if (fold)
+    {
+      tiles.Mark(x, y, z);
+    }
   });
   StoreBlockResult<Join::Sum, Join::Sum>(count, 0.0, partials);
 }
@@ -116,18 +209,14 @@ IsNearFold(const unsigned char * flags, const Extent & extent, int x, int y, int
 
 /** Means go to the workspace first: they are those of the field before the pass. */
 __global__ void
-__launch_bounds__(VoxelThreads, 4) AverageNearFoldsKernel(const Extent extent,
-                                                          const double * __restrict__ count,
+__launch_bounds__(VoxelThreads, 4) AverageNearFoldsKernel(const Extent    extent,
+                                                          const FoldTiles tiles,
                                                           const unsigned char * __restrict__ flags,
                                                           const float * __restrict__ displacement,
                                                           float * __restrict__ average)
 {
-  if (*count == 0.0)
-  {
-    return;
-  }
   const std::int64_t voxels = extent.NumberOfVoxels();
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
+  tiles.ForEachVoxelNearFolds(extent, [&](int x, int y, int z, std::int64_t offset) {
     if (!IsNearFold(flags, extent, x, y, z))
     {
       return;
@@ -155,18 +244,14 @@ __launch_bounds__(VoxelThreads, 4) AverageNearFoldsKernel(const Extent extent,
 }
 
 __global__ void
-__launch_bounds__(VoxelThreads) ReplaceNearFoldsKernel(const Extent extent,
-                                                       const double * __restrict__ count,
+__launch_bounds__(VoxelThreads) ReplaceNearFoldsKernel(const Extent    extent,
+                                                       const FoldTiles tiles,
                                                        const unsigned char * __restrict__ flags,
                                                        const float * __restrict__ average,
                                                        float * __restrict__ displacement)
 {
-  if (*count == 0.0)
-  {
-    return;
-  }
   const std::int64_t voxels = extent.NumberOfVoxels();
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
+  tiles.ForEachVoxelNearFolds(extent, [&](int x, int y, int z, std::int64_t offset) {
     if (IsNearFold(flags, extent, x, y, z))
     {
       for (int c = 0; c < 3; ++c)
@@ -214,18 +299,19 @@ RelaxFolds(const Device & device,
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(displacement.lattice);
-  // The bounded grid also keeps a pass without folds cheap: few blocks start only to return.
-  const dim3 grid = VoxelGrid(extent, ReductionBlocks);
+  const FoldTiles    tiles(device, extent);
+  const dim3         grid = VoxelGrid(extent, ReductionBlocks);
+  device.SetZero(tiles.holdsFold, tiles.Bytes());
   const auto mark = IsSmall(displacement.lattice) ? MarkFoldsKernel<int> : MarkFoldsKernel<std::int64_t>;
   mark<<<grid, VoxelBlock(), 0, stream>>>(
-    threshold, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
+    threshold, tiles, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
   CheckLaunch(device, "RelaxFolds: mark");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, count, 1);
-  AverageNearFoldsKernel<<<grid, VoxelBlock(), 0, stream>>>(
-    extent, count, flags.data, displacement.data, workspace.data);
+  AverageNearFoldsKernel<<<tiles.Grid(), VoxelBlock(), 0, stream>>>(
+    extent, tiles, flags.data, displacement.data, workspace.data);
   CheckLaunch(device, "RelaxFolds: average");
-  ReplaceNearFoldsKernel<<<grid, VoxelBlock(), 0, stream>>>(
-    extent, count, flags.data, workspace.data, displacement.data);
+  ReplaceNearFoldsKernel<<<tiles.Grid(), VoxelBlock(), 0, stream>>>(
+    extent, tiles, flags.data, workspace.data, displacement.data);
   CheckLaunch(device, "RelaxFolds: replace");
 }
 } // namespace cuda

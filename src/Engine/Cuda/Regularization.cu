@@ -69,7 +69,7 @@ __launch_bounds__(VoxelThreads, 4)
   DiffusionKernel(const __grid_constant__ RegularizationArguments arguments, const Extent extent)
 {
   double sum = 0.0;
-  ForEachNeighbourhood<TOffset>(extent, arguments.displacement, [&](TOffset offset, const Neighbourhood & u) {
+  ForEachNeighbourhood<TOffset>(extent, arguments.displacement, [&](int, int, int, TOffset offset, const Neighbourhood & u) {
     float g[3];
     sum += Diffusion(arguments.parameters.diffusion, u, g);
     if (arguments.parameters.composedStep)
