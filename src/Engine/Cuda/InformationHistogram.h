@@ -29,7 +29,10 @@ constexpr int          MostCoarseBits = 22;
 constexpr int          LeastCoarseBits = 20;
 constexpr int          MostFineBits = 20;
 constexpr int          LeastVoxelsPerFlush = 20;
-constexpr std::int64_t DenseSamplesPerBin = 512; ///< from here on one word is fine enough
+/** From here on one word is fine enough: with many copies, and with few, which have fewer bits. */
+constexpr std::int64_t DenseSamplesPerBin = 512;
+constexpr std::int64_t DenseSamplesPerSharedBin = 4096;
+constexpr int          ManyCopies = 8;
 
 using Counter = unsigned long long;
 
@@ -52,7 +55,8 @@ struct HistogramPlan
     , coarseBits(LeastCoarseBits)
     , fineBits(0)
   {
-    if (voxels < DenseSamplesPerBin * bins * bins)
+    const bool many = ManyCopies * bins * bins <= mostWords;
+    if (voxels < (many ? DenseSamplesPerBin : DenseSamplesPerSharedBin) * bins * bins)
     {
       // all voxels in one bin must fit 64 bits
       int bitsOfVoxels = 1;
@@ -71,9 +75,9 @@ struct HistogramPlan
     }
     if (words == 1)
     {
-      copies = copies == 32 ? 32 : (copies >= 8 ? 8 : 1);
+      copies = copies == 32 ? 32 : (copies >= ManyCopies ? ManyCopies : 1);
     }
-    const bool large = copies >= 8;
+    const bool large = copies >= ManyCopies;
     rows = large ? bins : std::min(bins, std::min(SmallHistogramWords, mostWords) / (bins * words));
     while (!large && copies > 1 && copies * rows * bins * words > SmallHistogramWords)
     {

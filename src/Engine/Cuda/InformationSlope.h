@@ -118,64 +118,23 @@ struct SlopePlan
   }
 };
 
-/** The weights of a window at a node of a cell, or their derivatives, in float64. */
-struct NodeWindow
+/** Weight i of the cubic B-spline at s, or its derivative, in float64. */
+__device__ __forceinline__ double
+SplineWeight(int i, double s, bool derivative)
 {
-  int    first;
-  int    count;
-  double scale;
-  double place; ///< t less the first bin
-  double mean;  ///< of the bins by their weights, less the first; of Gaussians
-
-  __device__ __forceinline__ double
-  Weight(const ParzenShape & shape, int i, bool derivative) const
+  const double t = 1.0 - s;
+  switch (i)
   {
-    const double u = i - place;
-    if (shape.window == ParzenWindow::Gaussian)
-    {
-      const double w = exp(-0.5 * u * u * shape.inverseVariance) * scale;
-      return derivative ? w * shape.inverseVariance * (i - mean) : w;
-    }
-    const double s = place - 1.0;
-    const double t = 1.0 - s;
-    switch (i)
-    {
-      case 0:
-        return derivative ? -0.5 * t * t : t * t * t / 6.0;
-      case 1:
-        return derivative ? 0.5 * s * (3.0 * s - 4.0) : (4.0 + 3.0 * s * s * (s - 2.0)) / 6.0;
-      case 2:
-        return derivative ? -0.5 * t * (3.0 * t - 4.0) : (4.0 + 3.0 * t * t * (t - 2.0)) / 6.0;
-      default:
-        return derivative ? 0.5 * s * s : s * s * s / 6.0;
-    }
+    case 0:
+      return derivative ? -0.5 * t * t : t * t * t / 6.0;
+    case 1:
+      return derivative ? 0.5 * s * (3.0 * s - 4.0) : (4.0 + 3.0 * s * s * (s - 2.0)) / 6.0;
+    case 2:
+      return derivative ? -0.5 * t * (3.0 * t - 4.0) : (4.0 + 3.0 * t * t * (t - 2.0)) / 6.0;
+    default:
+      return derivative ? 0.5 * s * s : s * s * s / 6.0;
   }
-
-  /** At the place `fraction` within a cell of the refined axis. */
-  __device__ __forceinline__
-  NodeWindow(const ParzenShape & shape, int bins, int cell, int refinement, double fraction)
-    : scale(1.0)
-    , mean(0.0)
-  {
-    const int bin = cell / refinement;
-    const int lowest = bin + HistogramPadding - shape.before;
-    first = max(lowest, 0);
-    count = min(lowest + shape.taps, bins) - first;
-    place = bin + HistogramPadding - first + (cell - bin * refinement + fraction) / refinement;
-    if (shape.window == ParzenWindow::Gaussian)
-    {
-      double sum = 0.0;
-      for (int i = 0; i < count; ++i)
-      {
-        const double w = Weight(shape, i, false);
-        sum += w;
-        mean += w * i;
-      }
-      mean /= sum;
-      scale = 1.0 / sum;
-    }
-  }
-};
+}
 
 constexpr int NodeTableThreads = 128;
 
@@ -201,39 +160,68 @@ NodePlace(int k)
   return 0.5 + 0.5 * NodeCosine(2 * k + 1);
 }
 
+/** The table of weights at the nodes of an axis: of tap i at node k of a cell it is [(k taps + i) cells + cell]. */
 __host__ __device__ __forceinline__ int
-NodeStride(const ParzenShape & shape)
+NodeTableSize(const CellAxis & axis, const ParzenShape & shape)
 {
-  return SlopeNodes * shape.taps;
-}
-
-/** The weights at all nodes: of the fixed axis for blockIdx.y = 0, of the moving for 1; a thread per node. */
-__global__ void
-__launch_bounds__(NodeTableThreads) NodeTableKernel(const __grid_constant__ SlopePlan plan, bool toFixed, double * nodes)
-{
-  const bool          moving = blockIdx.y == 1;
-  const CellAxis &    axis = moving ? plan.movingAxis : plan.fixedAxis;
-  const ParzenShape & shape = moving ? plan.movingShape : plan.fixedShape;
-  const int           node = blockIdx.x * NodeTableThreads + threadIdx.x;
-  if (node >= axis.cells * SlopeNodes)
-  {
-    return;
-  }
-  double * const   row = nodes + (moving ? plan.fixedAxis.cells * NodeStride(plan.fixedShape) : 0) + node * shape.taps;
-  const NodeWindow window(
-    shape, plan.bins, node / SlopeNodes, plan.refinement[moving ? 1 : 0], NodePlace(node % SlopeNodes));
-  for (int i = 0; i < shape.taps; ++i)
-  {
-    row[i] = i < window.count ? window.Weight(shape, i, moving != toFixed) : 0.0;
-  }
+  return SlopeNodes * shape.taps * axis.cells;
 }
 
 inline std::int64_t
 NodeDoubles(const SlopePlan & plan)
 {
-  return plan.HasTable() ? static_cast<std::int64_t>(plan.fixedAxis.cells) * NodeStride(plan.fixedShape) +
-                             static_cast<std::int64_t>(plan.movingAxis.cells) * NodeStride(plan.movingShape)
+  return plan.HasTable() ? static_cast<std::int64_t>(NodeTableSize(plan.fixedAxis, plan.fixedShape)) +
+                             NodeTableSize(plan.movingAxis, plan.movingShape)
                          : 0;
+}
+
+/** The weights at all nodes, or their derivatives: of the fixed axis for blockIdx.y = 0, of the moving for 1; a thread per
+ * node. */
+__global__ void
+__launch_bounds__(NodeTableThreads) NodeTableKernel(const __grid_constant__ SlopePlan plan, bool toFixed, double * nodes)
+{
+  const bool          moving = blockIdx.y == 1;
+  const bool          derivative = moving != toFixed;
+  const CellAxis &    axis = moving ? plan.movingAxis : plan.fixedAxis;
+  const ParzenShape & shape = moving ? plan.movingShape : plan.fixedShape;
+  const int           refinement = plan.refinement[moving ? 1 : 0];
+  const int           cell = blockIdx.x * NodeTableThreads + threadIdx.x;
+  const int           node = blockIdx.z;
+  if (cell >= axis.cells)
+  {
+    return;
+  }
+  double * const weights =
+    nodes + (moving ? NodeTableSize(plan.fixedAxis, plan.fixedShape) : 0) + node * shape.taps * axis.cells + cell;
+  const int    bin = cell / refinement;
+  const double s = (cell - bin * refinement + NodePlace(node)) / refinement;
+  const int    lowest = bin + HistogramPadding - shape.before;
+  const int    first = max(lowest, 0);
+  const int    count = min(lowest + shape.taps, plan.bins) - first;
+  double       sum = 0.0;
+  double       mean = 0.0;
+  for (int i = 0; i < count; ++i)
+  {
+    const double u = first - lowest + i - shape.before - s;
+    const double w = shape.window == ParzenWindow::Gaussian ? exp(-0.5 * u * u * shape.inverseVariance)
+                                                            : SplineWeight(i, s, derivative);
+    weights[i * axis.cells] = w;
+    sum += w;
+    mean += w * u;
+  }
+  for (int i = count; i < shape.taps; ++i)
+  {
+    weights[i * axis.cells] = 0.0;
+  }
+  if (shape.window == ParzenWindow::Gaussian)
+  {
+    mean /= sum;
+    for (int i = 0; i < count; ++i)
+    {
+      const double u = first - lowest + i - shape.before - s;
+      weights[i * axis.cells] *= (derivative ? shape.inverseVariance * (u - mean) : 1.0) / sum;
+    }
+  }
 }
 
 /** Coefficient of the power q in the Chebyshev polynomial T_p(2 s - 1). */
@@ -333,9 +321,8 @@ __launch_bounds__(NodeTableThreads) SlopeTableKernel(const __grid_constant__ Slo
   const int     movingFirst = max(movingCell / plan.refinement[1] + HistogramPadding - plan.movingShape.before, 0);
   const int     fixedCount = min(plan.fixedShape.taps, plan.bins - fixedFirst);
   const int     movingCount = min(plan.movingShape.taps, plan.bins - movingFirst);
-  const double * const inFixed = nodes + fixedCell * NodeStride(plan.fixedShape);
-  const double * const inMoving = nodes + plan.fixedAxis.cells * NodeStride(plan.fixedShape) +
-                                  movingCell * NodeStride(plan.movingShape);
+  const double * const inFixed = nodes + fixedCell;
+  const double * const inMoving = nodes + NodeTableSize(plan.fixedAxis, plan.fixedShape) + movingCell;
   double values[SlopeNodes][SlopeNodes] = {};
   for (int a = 0; a < fixedCount; ++a)
   {
@@ -347,13 +334,13 @@ __launch_bounds__(NodeTableThreads) SlopeTableKernel(const __grid_constant__ Slo
 #pragma unroll
       for (int k = 0; k < SlopeNodes; ++k)
       {
-        sums[k] += inMoving[k * plan.movingShape.taps + b] * l;
+        sums[k] += __ldg(inMoving + (k * plan.movingShape.taps + b) * plan.movingAxis.cells) * l;
       }
     }
 #pragma unroll
     for (int i = 0; i < SlopeNodes; ++i)
     {
-      const double w = inFixed[i * plan.fixedShape.taps + a] * scale;
+      const double w = __ldg(inFixed + (i * plan.fixedShape.taps + a) * plan.fixedAxis.cells) * scale;
 #pragma unroll
       for (int k = 0; k < SlopeNodes; ++k)
       {

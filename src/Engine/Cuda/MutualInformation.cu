@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four kernels. Bytes of DRAM per voxel, every value moved once, and flops, with Mattes' windows:
-//   1 HistogramKernel    8 (the images in, for each slice of InformationHistogram.h)   about 40 and four atomic additions
+// Four kernels. Bytes of DRAM per voxel, every value moved once, and instructions for each voxel, with Mattes' windows:
+//   1 HistogramKernel    8 (the images in, for each slice of InformationHistogram.h)   about 60, of which 4 atomic additions
 //   2 InformationKernel  the histogram: a few microseconds up to 64 bins, some tens with 256
 //   3 TableKernel        likewise
-//   4 gradient          12 (images in, gradient out; 44 to the displacement)            about 25 (105)
-// A mask adds 1 to kernels 1 and 4. The table that kernel 4 looks up is 16 bytes per bin: it stays in the L1 cache up to
-// about 64 bins, in L2 beyond. The other windows cost an atomic addition and a look-up for each pair of bins that they cover.
+//   4 gradient          12 (images in, gradient out; 44 to the displacement)            about 50
+// A mask adds 1 to kernels 1 and 4. Kernel 4 looks up 16 bytes for each voxel, in shared memory up to 64 bins.
+// Gaussians of eight bins or fewer, and the other short windows, cost kernel 1 two instructions for each pair of bins that
+// they cover, and about 200 for the weights, but in a constant background; kernel 4 looks up 64 bytes of the table of
+// InformationSlope.h, which two small kernels make before. Longer Gaussians, and pairs of different kinds, take the sum over
+// all pairs of bins in both.
 #include "InformationHistogram.h"
 #include "InformationSlope.h"
 #include "Sample.h"
@@ -66,6 +69,22 @@ struct Pieces
   }
 };
 
+/** Sum of `count` numbers so far apart; lane 0 holds it. */
+__device__ __forceinline__ Counter
+SumOverWarp(const Counter * first, int distance, int count)
+{
+  Counter sum = 0;
+  for (int i = threadIdx.x & 31; i < count; i += 32)
+  {
+    sum += first[i * distance];
+  }
+  for (int shift = 16; shift > 0; shift >>= 1)
+  {
+    sum += __shfl_down_sync(0xffffffffu, sum, shift);
+  }
+  return sum;
+}
+
 /** Kernel 2, one block: marginals, entropies, energy. */
 __global__ void
 __launch_bounds__(InformationThreads) InformationKernel(const Counter * __restrict__ histogram,
@@ -85,41 +104,34 @@ __launch_bounds__(InformationThreads) InformationKernel(const Counter * __restri
   for (int c = 0; c < components; ++c)
   {
     const Counter * const channel = histogram + static_cast<std::int64_t>(c) * bins * bins;
-    for (int f = threadIdx.x >> 5; f < bins; f += InformationThreads / 32)
+    // a warp for each row, and for each column
+    for (int line = threadIdx.x >> 5; line < 2 * bins; line += InformationThreads / 32)
     {
-      Counter sum = 0;
-      for (int m = lane; m < bins; m += 32)
-      {
-        sum += channel[f * bins + m];
-      }
-      for (int distance = 16; distance > 0; distance >>= 1)
-      {
-        sum += __shfl_down_sync(0xffffffffu, sum, distance);
-      }
+      const bool      isRow = line < bins;
+      const Counter * first = isRow ? channel + line * bins : channel + line - bins;
+      const Counter   sum = SumOverWarp(first, isRow ? 1 : bins, bins);
       if (lane == 0)
       {
-        fixed[f] = static_cast<double>(sum);
+        (isRow ? fixed[line] : moving[line - bins]) = static_cast<double>(sum);
       }
-    }
-    for (int m = threadIdx.x; m < bins; m += InformationThreads)
-    {
-      Counter sum = 0;
-      for (int f = 0; f < bins; ++f)
-      {
-        sum += channel[f * bins + m];
-      }
-      moving[m] = static_cast<double>(sum);
     }
     __syncthreads();
-    if (threadIdx.x == 0)
+    if (threadIdx.x < 32)
     {
       double total = 0.0;
-      for (int f = 0; f < bins; ++f)
+      for (int f = lane; f < bins; f += 32)
       {
         total += fixed[f];
       }
-      toProbability[0] = total > 0.0 ? 1.0 / total : 0.0;
-      marginals[MarginalSize(bins) * c + 2 * bins] = toProbability[0];
+      for (int distance = 16; distance > 0; distance >>= 1)
+      {
+        total += __shfl_down_sync(0xffffffffu, total, distance);
+      }
+      if (lane == 0)
+      {
+        toProbability[0] = total > 0.0 ? 1.0 / total : 0.0;
+        marginals[MarginalSize(bins) * c + 2 * bins] = toProbability[0];
+      }
     }
     __syncthreads();
     double entropyF = 0.0;
@@ -459,8 +471,8 @@ MutualInformation(const Device &                      device,
       const auto blocks = [](int items) {
         return static_cast<unsigned int>((items + NodeTableThreads - 1) / NodeTableThreads);
       };
-      const int nodes = std::max(slopes.fixedAxis.cells, slopes.movingAxis.cells) * SlopeNodes;
-      NodeTableKernel<<<dim3(blocks(nodes), 2), NodeTableThreads, 0, stream>>>(slopes, ofFixed, pieces.nodes);
+      const dim3 nodeGrid(blocks(std::max(slopes.fixedAxis.cells, slopes.movingAxis.cells)), 2, SlopeNodes);
+      NodeTableKernel<<<nodeGrid, NodeTableThreads, 0, stream>>>(slopes, ofFixed, pieces.nodes);
       CheckLaunch(device, "MutualInformation: nodes");
       const dim3 slopeGrid(blocks(slopes.movingAxis.cells), static_cast<unsigned int>(slopes.fixedAxis.cells));
       SlopeTableKernel<<<slopeGrid, NodeTableThreads, 0, stream>>>(
