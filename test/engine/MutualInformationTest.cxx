@@ -315,13 +315,60 @@ TEST(MutualInformation, ComponentsAreAveraged)
   }
 }
 
-// Checks few bins with many samples each, which a backend may count in another way than many bins with few.
+// Checks few bins with many samples each, which a backend may count in another way than many bins with few, with half of
+// the volume in one place.
 TEST(MutualInformation, DenseHistogramsKeepTheirDigits)
 {
   const Lattice   lattice(70, 64, 60);
   const HostField fixed = MakeImage(lattice, 50, 0.0, 0.5);
   const HostField moving = MakeImage(lattice, 51, 0.0, 0.5);
   Compare(MakeParameters(8, mattes, fixed, moving), fixed, moving, HostMask());
+
+  const Lattice small(53, 41, 31);
+  HostField     images[2] = { MakeImage(small, 52, 0.0, 0.5), MakeImage(small, 53, 0.0, 0.5) };
+  for (std::size_t i = images[0].values.size() / 2; i < images[0].values.size(); ++i)
+  {
+    images[0].values[i] = 0.25f;
+    images[1].values[i] = -0.125f;
+  }
+  for (const Windows & windows : allWindows)
+  {
+    Compare(MakeParameters(8, windows, images[0], images[1], 0.02), images[0], images[1], HostMask());
+    Compare(MakeParameters(11, windows, images[0], images[1]), images[0], images[1], MakeMask(small, 54, 0.1));
+  }
+}
+
+// Checks windows whose gradients a backend may read from a table where there are many voxels, and images that do not begin
+// at a multiple of 16 bytes.
+TEST(MutualInformation, ManyVoxelsKeepTheirDigits)
+{
+  const Lattice   lattice(37, 31, 23);
+  const HostField fixed = MakeImage(lattice, 55, 0.0, 0.3);
+  const HostField moving = MakeImage(lattice, 56, 0.0, 0.3);
+  for (const float sigma : { 0.5f, 0.8f, 1.0f, 2.0f })
+  {
+    auto parameters = MakeParameters(20, { ParzenWindow::Gaussian, ParzenWindow::Gaussian }, fixed, moving, 0.01);
+    parameters.fixed.sigma = 1.0f;
+    parameters.moving.sigma = sigma;
+    SCOPED_TRACE(sigma);
+    Compare(parameters, fixed, moving, HostMask());
+  }
+  const Windows splines(ParzenWindow::CubicBSpline, ParzenWindow::CubicBSpline);
+  Compare(MakeParameters(40, splines, fixed, moving, 0.01, true), fixed, moving, MakeMask(lattice, 57, 0.3));
+
+  const Lattice     odd(29, 31, 23);
+  const HostField   pair[2] = { MakeImage(odd, 58, 0.0, 0.3), MakeImage(odd, 59, 0.0, 0.3) };
+  HostField         channels[2] = { HostField(odd, 2), HostField(odd, 2) };
+  const std::size_t voxels = pair[0].values.size();
+  for (int image = 0; image < 2; ++image)
+  {
+    std::copy(pair[image].values.begin(), pair[image].values.end(), channels[image].values.begin());
+    std::copy(pair[1 - image].values.begin(), pair[1 - image].values.end(), channels[image].values.begin() + voxels);
+  }
+  for (const Windows & windows : { allWindows[0], allWindows[2], allWindows[3] })
+  {
+    Compare(MakeParameters(16, windows, channels[0], channels[1]), channels[0], channels[1], HostMask());
+  }
 }
 
 // Checks that half a volume of background overflows no counter, and that large volumes are counted as well as small ones.
@@ -415,6 +462,9 @@ TEST(MutualInformation, RejectsWhatItCannotEvaluate)
   parameters = MutualInformationParameters();
   parameters.fixed.maximum = std::numeric_limits<float>::infinity();
   expectError(parameters, image, Field(), "range of the fixed image is 0 to inf");
+  parameters.fixed.maximum = std::numeric_limits<float>::max();
+  parameters.fixed.minimum = -parameters.fixed.maximum;
+  expectError(parameters, image, Field(), "range of the fixed image is -3.4");
   parameters = MutualInformationParameters();
   parameters.moving.window = ParzenWindow::Gaussian;
   parameters.moving.sigma = 5.0f;

@@ -14,7 +14,7 @@ namespace cpu
 {
 namespace
 {
-using Axis = HistogramAxis<double>;
+using Axis = HistogramAxis;
 
 constexpr int BlockSize = 256;
 

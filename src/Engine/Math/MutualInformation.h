@@ -6,6 +6,7 @@
 #include "Interpolation.h"
 
 #include <cmath>
+#include <limits>
 
 namespace itk
 {
@@ -40,53 +41,24 @@ struct HistogramPosition
   float fraction;
 };
 
-// In float32 the position within a bin is found without loss: from the rounding error of the difference (Knuth's two-sum)
-// and by one fused operation. In float64 plain arithmetic does, and needs no instruction beyond the baseline's.
-ITK_ENGINE_HOST_DEVICE float
-DifferenceRest(float a, float b, float difference)
-{
-  const float partial = difference - a;
-  return (a - (difference - partial)) - (b + partial);
-}
-
-ITK_ENGINE_HOST_DEVICE double
-DifferenceRest(double, double, double)
-{
-  return 0.0;
-}
-
-ITK_ENGINE_HOST_DEVICE float
-MultiplySubtract(float a, float b, float c)
-{
-  return fmaf(a, b, -c);
-}
-
-ITK_ENGINE_HOST_DEVICE double
-MultiplySubtract(double a, double b, double c)
-{
-  return a * b - c;
-}
-
 /** The map from intensities to bins. The minimum has t = 2 and the maximum t = K - 2; beyond them, and for NaN, the nearest
  * end stands in. */
-template <typename TReal>
 struct HistogramAxis
 {
-  TReal minimum;
-  TReal maximum;
-  TReal scale; ///< bins per unit of intensity; 0 for a range without width
-  TReal scaleRest; ///< what rounding took from scale
-  TReal lastCell;
+  double minimum;
+  double maximum;
+  double scale; ///< bins per unit of intensity; 0 for a range without width
+  double lastCell;
 
   HistogramAxis(float low, float high, int bins)
     : minimum(low)
     , maximum(high)
-    , lastCell(static_cast<TReal>(bins - 2 * HistogramPadding - 1))
+    , lastCell(bins - 2 * HistogramPadding - 1)
   {
-    const double width = static_cast<double>(high) - low;
-    const double exact = width > 0.0 ? (bins - 2 * HistogramPadding) / width : 0.0;
-    scale = static_cast<TReal>(exact);
-    scaleRest = static_cast<TReal>(exact - static_cast<double>(scale));
+    const double width = maximum - minimum;
+    scale = width > 0.0 ? (bins - 2 * HistogramPadding) / width : 0.0;
+    // narrower than float32 can divide by: as good as none
+    scale = scale <= static_cast<double>(std::numeric_limits<float>::max()) ? scale : 0.0;
   }
 
   /** Written in reals as far as it goes, so that the compiler can put many voxels into one SIMD register. */
@@ -94,19 +66,14 @@ struct HistogramAxis
   Locate(float value) const
   {
     // NaN becomes the minimum
-    TReal v = static_cast<TReal>(value);
+    double v = static_cast<double>(value);
     v = v >= minimum ? v : minimum;
     v = v <= maximum ? v : maximum;
-    const TReal distance = v - minimum;
-    const TReal rest = distance * scaleRest + DifferenceRest(v, minimum, distance) * scale;
-    const TReal guess = static_cast<TReal>(static_cast<int>(distance * scale));
-    const TReal excess = MultiplySubtract(distance, scale, guess) + rest;
-    TReal       cell = guess + (excess >= TReal{ 1 } ? TReal{ 1 } : TReal{ 0 }) - (excess < TReal{ 0 } ? TReal{ 1 } : TReal{ 0 });
-    cell = cell > TReal{ 0 } ? cell : TReal{ 0 };
+    const double t = (v - minimum) * scale;
+    double       cell = static_cast<double>(static_cast<int>(t));
     cell = cell < lastCell ? cell : lastCell;
-    TReal fraction = excess + (guess - cell);
-    fraction = fraction > TReal{ 0 } ? fraction : TReal{ 0 };
-    fraction = fraction < TReal{ 1 } ? fraction : TReal{ 1 };
+    double fraction = t - cell;
+    fraction = fraction < 1.0 ? fraction : 1.0;
     return HistogramPosition{ static_cast<int>(cell), static_cast<float>(fraction) };
   }
 
@@ -114,7 +81,7 @@ struct HistogramAxis
   ITK_ENGINE_HOST_DEVICE bool
   IsInside(float value) const
   {
-    return value >= minimum && value <= maximum && scale > TReal{ 0 };
+    return value >= minimum && value <= maximum && scale > 0.0;
   }
 };
 

@@ -344,8 +344,7 @@ namespace
 void
 RequireParzenParameters(const ParzenParameters & parameters, const Field & gradient, const char * name)
 {
-  if (!(parameters.minimum <= parameters.maximum) || !std::isfinite(parameters.minimum) ||
-      !std::isfinite(parameters.maximum))
+  if (!(parameters.minimum <= parameters.maximum) || !std::isfinite(parameters.maximum - parameters.minimum))
   {
     ThrowError("MutualInformation: the range of the ", name, " image is ", parameters.minimum, " to ", parameters.maximum);
   }
