@@ -104,7 +104,7 @@ CheckFields(Checker & checker, const std::string & device)
   const auto         field = MakeField(1.2);
   std::vector<float> inverse(field.size());
   std::vector<float> composed(field.size());
-  const auto         residual = EngineType::Invert(device, field.data(), size, 200, 1e-5, 1e-4, inverse.data());
+  const auto         residual = EngineType::InvertByNewton(device, field.data(), size, inverse.data());
   checker.ExpectBelow(residual[0], 1e-3, "mean residual of the inverse");
   EngineType::Compose(device, field.data(), inverse.data(), size, composed.data());
   checker.ExpectBelow(std::abs(LargestNorm(composed) - residual[1]), 1e-4, "residual minus composition");
