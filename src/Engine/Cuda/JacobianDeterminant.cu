@@ -73,19 +73,20 @@ __launch_bounds__(VoxelThreads, 4) DeterminantKernel(const __grid_constant__ Mat
   }
 }
 
-/** Tiles of the folding guard: a byte says whether one holds a fold, so that those far from folds cost next to nothing. */
+/** Tiles of the folding guard: a byte says whether one or a neighbour holds a fold, so that those far from folds cost next
+ * to nothing. */
 struct FoldTiles
 {
   static constexpr int Planes = 8;
 
-  unsigned char * holdsFold;
+  unsigned char * nearFold;
   int             nx;
   int             ny;
   int             nz;
 
   /** The bytes lie behind the reduction's in the device's scratch memory. */
   FoldTiles(const Device & device, const Extent & extent)
-    : holdsFold(static_cast<unsigned char *>(device.Scratch()) + ReductionBlocks * 2 * sizeof(double))
+    : nearFold(static_cast<unsigned char *>(device.Scratch()) + ReductionBlocks * 2 * sizeof(double))
     , nx((extent.nx + VoxelBlockX - 1) / VoxelBlockX)
     , ny((extent.ny + VoxelBlockY - 1) / VoxelBlockY)
     , nz((extent.nz + Planes - 1) / Planes)
@@ -109,29 +110,20 @@ struct FoldTiles
     return dim3(static_cast<unsigned int>(nx * ny), static_cast<unsigned int>(std::min(nz, 65535)));
   }
 
+  /** The tiles that the 26 neighbours of a voxel lie in, and its own. */
   __device__ __forceinline__ void
   Mark(int x, int y, int z) const
   {
-    holdsFold[(z / Planes * ny + y / VoxelBlockY) * nx + x / VoxelBlockX] = 1;
-  }
-
-  __device__ __forceinline__ bool
-  IsNearFold(int tileX, int tileY, int tileZ) const
-  {
-    for (int k = max(tileZ - 1, 0); k <= min(tileZ + 1, nz - 1); ++k)
+    for (int k = max(z - 1, 0) / Planes; k <= min((z + 1) / Planes, nz - 1); ++k)
     {
-      for (int j = max(tileY - 1, 0); j <= min(tileY + 1, ny - 1); ++j)
+      for (int j = max(y - 1, 0) / VoxelBlockY; j <= min((y + 1) / VoxelBlockY, ny - 1); ++j)
       {
-        for (int i = max(tileX - 1, 0); i <= min(tileX + 1, nx - 1); ++i)
+        for (int i = max(x - 1, 0) / VoxelBlockX; i <= min((x + 1) / VoxelBlockX, nx - 1); ++i)
         {
-          if (holdsFold[(k * ny + j) * nx + i] != 0)
-          {
-            return true;
-          }
+          nearFold[(k * ny + j) * nx + i] = 1;
         }
       }
     }
-    return false;
   }
 
   /** Calls function(x, y, z, offset) for the voxels of this thread in tiles near folds. */
@@ -149,7 +141,7 @@ struct FoldTiles
     }
     for (int tileZ = blockIdx.y; tileZ < nz; tileZ += gridDim.y)
     {
-      if (IsNearFold(tileX, tileY, tileZ))
+      if (nearFold[(tileZ * ny + tileY) * nx + tileX] != 0)
       {
         const int end = min((tileZ + 1) * Planes, extent.nz);
         for (int z = tileZ * Planes; z < end; ++z)
@@ -301,7 +293,7 @@ RelaxFolds(const Device & device,
   const Extent       extent(displacement.lattice);
   const FoldTiles    tiles(device, extent);
   const dim3         grid = VoxelGrid(extent, ReductionBlocks);
-  device.SetZero(tiles.holdsFold, tiles.Bytes());
+  device.SetZero(tiles.nearFold, tiles.Bytes());
   const auto mark = IsSmall(displacement.lattice) ? MarkFoldsKernel<int> : MarkFoldsKernel<std::int64_t>;
   mark<<<grid, VoxelBlock(), 0, stream>>>(
     threshold, tiles, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
