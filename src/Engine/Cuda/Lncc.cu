@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes of DRAM per voxel, every value moved once, and flops with sliding sums.
-// Box windows of radius 1 to 4 along x and y, LnccMarch.h:
+// Box windows of radius up to 15 along x and y, LnccMarch.h and LnccWideMarch.h:
 //   1 EvaluateBoxes       20 (images in, coefficients A, B, C out; 8 without)            about 110
 //   2 SumCoefficients     24 (coefficients and images in, gradient out)                  about 50
-// Other box windows, LnccPlaneSums.h and LnccColumns.h:
+// Wider ones, LnccPlaneSums.h and LnccColumns.h:
 //   1 SumProductsInPlane  28 (images in, five box sums over x and y out)                about 60
 //   2 EvaluateWindows     32 (five sums in, coefficients A, B, C out; 20 without)       about 60
 //   3 SumInPlane          24 (coefficients in, their box sums over x and y out)         about 20
@@ -19,6 +19,7 @@
 #include "LnccColumns.h"
 #include "LnccGaussian.h"
 #include "LnccMarch.h"
+#include "LnccWideMarch.h"
 #include "LnccPlaneSums.h"
 #include "Reduce.h"
 #include "Sample.h"
@@ -77,7 +78,7 @@ Planes(const LnccParameters & parameters, int components, bool bothGradients, bo
     return 2 * MomentPlanes;
   }
   const int coefficients = bothGradients ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
-  if (CanMarch(parameters))
+  if (CanMarchWide(parameters))
   {
     const int slopes = bothGradients ? 2 : 1;
     return components == 1 && toDisplacement ? slopes
@@ -121,6 +122,7 @@ struct Component
   }
 };
 
+/** `radius` along x and y is one of LnccMarch.h's, or 0 for all others. */
 void
 March(const Device &       device,
       cudaStream_t         stream,
@@ -154,9 +156,20 @@ March(const Device &       device,
   }
   const Images & images = component.images;
   const bool     aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
-  const auto     evaluate =
-    images.valid ? EvaluateBoxes<true, false> : (aligned ? EvaluateBoxes<false, true> : EvaluateBoxes<false, false>);
-  const dim3 grid = evaluate(device, stream, images, extent, weight, radius, planes);
+  dim3           grid;
+  if (radius > 0)
+  {
+    const auto evaluate =
+      images.valid ? EvaluateBoxes<true, false> : (aligned ? EvaluateBoxes<false, true> : EvaluateBoxes<false, false>);
+    grid = evaluate(device, stream, images, extent, weight, radius, planes);
+  }
+  else
+  {
+    const auto evaluate = images.valid
+                            ? EvaluateWideBoxes<true, false>
+                            : (aligned ? EvaluateWideBoxes<false, true> : EvaluateWideBoxes<false, false>);
+    grid = evaluate(device, stream, images, extent, weight, planes);
+  }
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, component.energy);
   if (!gradients.moving)
   {
@@ -166,11 +179,20 @@ March(const Device &       device,
   float * const fixedSlopes = both ? component.Slopes(true, gradients.fixedChain ? take() : nullptr) : nullptr;
   const bool    alignedPlanes = IsAligned(extent, planes.a) && IsAligned(extent, planes.b) && IsAligned(extent, planes.c) &&
                              IsAligned(extent, planes.fixedB) && IsAligned(extent, planes.fixedA);
-  const auto    sum =
-    both ? (alignedPlanes ? SumCoefficients<NumberOfCoefficientsForBoth, true>
-                          : SumCoefficients<NumberOfCoefficientsForBoth, false>)
-         : (alignedPlanes ? SumCoefficients<NumberOfCoefficients, true> : SumCoefficients<NumberOfCoefficients, false>);
-  sum(device, stream, images, extent, radius, weight.radius[2], -component.scale, planes, slopes, fixedSlopes);
+  constexpr int one = NumberOfCoefficients;
+  constexpr int two = NumberOfCoefficientsForBoth;
+  if (radius > 0)
+  {
+    const auto sum = both ? (alignedPlanes ? SumCoefficients<two, true> : SumCoefficients<two, false>)
+                          : (alignedPlanes ? SumCoefficients<one, true> : SumCoefficients<one, false>);
+    sum(device, stream, images, extent, radius, weight.radius[2], -component.scale, planes, slopes, fixedSlopes);
+  }
+  else
+  {
+    const auto sum = both ? (alignedPlanes ? SumWideCoefficients<two, true> : SumWideCoefficients<two, false>)
+                          : (alignedPlanes ? SumWideCoefficients<one, true> : SumWideCoefficients<one, false>);
+    sum(device, stream, images, extent, weight, -component.scale, planes, slopes, fixedSlopes);
+  }
   component.ApplyChain(device, stream, extent, false, slopes);
   if (both)
   {
@@ -347,9 +369,9 @@ Lncc(const Device &         device,
       fixed.Component(c), warped.Component(c), valid.data, parameters.fixedShift, parameters.movingShift
     };
     const Component component{ images, 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
-    if (CanMarch(parameters))
+    if (CanMarchWide(parameters))
     {
-      March(device, stream, component, weight, parameters.radius[0], components, workspace);
+      March(device, stream, component, weight, CanMarch(parameters) ? parameters.radius[0] : 0, components, workspace);
     }
     else
     {

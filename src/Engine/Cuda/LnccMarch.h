@@ -372,6 +372,19 @@ EvaluateBoxes(const Device &       device,
   return grid;
 }
 
+template <int quantities, bool aligned>
+CoefficientSource<quantities, aligned>
+MakeCoefficientSource(const Coefficients & coefficients)
+{
+  CoefficientSource<quantities, aligned> source{ { coefficients.a, coefficients.b, coefficients.c } };
+  if (quantities == NumberOfCoefficientsForBoth)
+  {
+    source.planes[quantities - 2] = coefficients.fixedB;
+    source.planes[quantities - 1] = coefficients.fixedA;
+  }
+  return source;
+}
+
 /** Second pass, with `fixed` for both images. Reads the coefficients, which must not lie where it writes. */
 template <int quantities, bool aligned>
 void
@@ -386,12 +399,7 @@ SumCoefficients(const Device &       device,
                 float *              moving,
                 float *              fixed)
 {
-  CoefficientSource<quantities, aligned> source{ { coefficients.a, coefficients.b, coefficients.c } };
-  if (quantities == NumberOfCoefficientsForBoth)
-  {
-    source.planes[quantities - 2] = coefficients.fixedB;
-    source.planes[quantities - 1] = coefficients.fixedA;
-  }
+  const auto      source = MakeCoefficientSource<quantities, aligned>(coefficients);
   const MarchPlan plan(extent, radiusZ);
   WithConstantRadius(radius, [&](auto constant) {
     constexpr int         r = decltype(constant)::value;
