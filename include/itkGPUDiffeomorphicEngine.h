@@ -126,7 +126,7 @@ public:
     double             learningRate{ 0.5 };         ///< largest displacement of one iteration, voxels of the level
     int                stepReductions{ 0 };         ///< how often a converged level goes on with half the learning rate
     double             updateFieldVariance{ 2.0 };  ///< Gaussian of the gradient, voxels^2 of the level
-    double             totalFieldVariance{ 0.5 };   ///< Gaussian of the displacement, voxels^2 of the level
+    double             totalFieldVariance{ 0.3 };   ///< Gaussian of the displacement, voxels^2 of the level
     double             diffusionWeight{ 0.0 };      ///< of a penalty of the field's roughness, added to the metric
     double             volumeWeight{ 0.0 };         ///< of a penalty of the map's change of volume, likewise
     double             convergenceThreshold{ 1e-6 };

@@ -39,7 +39,7 @@ namespace itk
  * voxels of the level, the Gaussian variances are in voxels of the level, shrink factors and smoothing sigmas are per
  * level, convergence is the window slope of the metric. Their defaults are the greedy solver's: three levels of 200, 100
  * and 50 iterations, shrink factors 4, 2, 1, smoothing sigmas 1, 0, 0 voxels, learning rate 0.5, variances 2 (update
- * field) and 0.5 (total field). Metrics that run on the device:
+ * field) and 0.3 (total field). Metrics that run on the device:
  * ANTSNeighborhoodCorrelationImageToImageMetricv4 (the default, radius 3; with the exact gradient),
  * MattesMutualInformationImageToImageMetricv4 (its number of histogram bins is read) and
  * MeanSquaresImageToImageMetricv4, masks included. The moving initial transform must be linear (or a composite of

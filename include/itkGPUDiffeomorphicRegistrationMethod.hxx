@@ -54,7 +54,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   this->SetNumberOfIterationsPerLevel(iterations);
   this->SetLearningRate(0.5);
   this->SetGaussianSmoothingVarianceForTheUpdateField(2.0);
-  this->SetGaussianSmoothingVarianceForTheTotalField(0.5);
+  this->SetGaussianSmoothingVarianceForTheTotalField(0.3);
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>

@@ -6,7 +6,7 @@
 #                                     ../shared/data beside the repository, if it is there), the images into DIR
 #   test/run-gpu.sh run DIR [PART]... on the machine with the GPU: the parts that are named, or all:
 #                                       tests     GPU tests of the engine and of the classes
-#                                       sanitize  compute-sanitizer: memcheck and racecheck
+#                                       sanitize  compute-sanitizer: memcheck, initcheck and racecheck
 #                                       register  registrations on GPU and CPU
 #                                       bench     gdreg-bench
 #                                       peers     compare_peers.py, with what PyTorch packages $PYTHON finds
@@ -170,9 +170,9 @@ run_sanitize() {
   if [ "$accelerator" = cpu ]; then
     check sanitized-tests-on-cpu within 280 "$engine" --device cpu --gtest_filter="$filter"
   elif [ -z "$sanitizer" ]; then
-    note "compute-sanitizer is not installed: memcheck and racecheck did not run"
+    note "compute-sanitizer is not installed: its checks did not run"
   else
-    for tool in memcheck racecheck; do
+    for tool in memcheck initcheck racecheck; do
       check "$tool" within 280 "$sanitizer" --tool "$tool" --report-api-errors no --error-exitcode 9 "$engine" --device "$accelerator" \
         --gtest_filter="$filter"
     done

@@ -54,7 +54,7 @@ struct RegisterSettings
   int         threads{ 0 };
   double      learningRate{ 0.5 };
   double      updateVariance{ 2.0 };
-  double      totalVariance{ 0.5 };
+  double      totalVariance{ 0.3 };
   double      minimumJacobian{ 0.1 };
   int         stepReductions{ 0 };
   double      diffusionWeight{ 0.0 };

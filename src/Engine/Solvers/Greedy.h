@@ -35,7 +35,7 @@ struct GreedyParameters
   double                   learningRate = 0.5;
   int                      stepReductions = 0; ///< how often a level that converged goes on with half the learning rate
   double                   updateVariance = 2.0;
-  double                   totalVariance = 0.5;
+  double                   totalVariance = 0.3;
   RegularizationParameters regularization; ///< of what the iterations change; in units of the metric's gradient
   double                   convergenceThreshold = 1e-6;
   std::size_t              convergenceWindow = 10;
