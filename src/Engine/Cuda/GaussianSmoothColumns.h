@@ -39,9 +39,9 @@ template <int radius>
 struct ColumnShape
 {
   /** Outputs of a thread: this many rows of four. Each costs 2 r registers. */
-  static constexpr int RowsPerThread = radius <= 4 ? 2 : 1;
+  static constexpr int RowsPerThread = 1;
   /** Blocks that a multiprocessor holds at once: bounds the registers, and pieces of columns are cut for it. */
-  static constexpr int BlocksPerProcessor = radius <= 2 ? 3 : 2;
+  static constexpr int BlocksPerProcessor = radius <= 3 ? 4 : (radius <= 5 ? 3 : 2);
 
   static constexpr int Columns = 64;
   static constexpr int RowStep = 16;
