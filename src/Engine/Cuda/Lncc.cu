@@ -11,6 +11,8 @@
 // The adjoint of a box sum is the same box sum, so that the second half of each is like the first.
 // Gaussian windows, LnccGaussian.h: GaussianSmooth takes the place of the sums.
 // The chain rule to a displacement: 32 (slope, displacement and moving image in, gradient out), about 100 flops.
+// Images of 16 bits take 2 instead of 4 each where the kernels march; for the others ToFloat, LnccStorage.h, comes first: 12
+// for both images.
 // A mask adds 1 to every kernel that reads images, and 4 to sums of moments; gradients to both images make five
 // coefficients of three. Halos are read again, from the L2 cache mostly.
 #include "../Operators/Lncc.h"
@@ -20,6 +22,7 @@
 #include "LnccGaussian.h"
 #include "LnccMarch.h"
 #include "LnccPlaneSums.h"
+#include "LnccStorage.h"
 #include "Reduce.h"
 #include "Sample.h"
 
@@ -66,6 +69,7 @@ AddEnergyKernel(const double * component, double scale, bool first, double * ene
 // Box windows in planes: 0-5 box sums of the moments, of which 0-4 take those of the coefficients later; 6-10 the
 // coefficients. A spare plane for large windows is 6 while there are no coefficients yet. 5 holds slopes.
 // Gaussian windows: 6-11 products, then the coefficients; 0-5 what smoothing makes of either, then slopes in 5.
+// Images of 16 bits, unless marching: two more at the end, the images of a component as float32.
 constexpr int MomentPlanes = 6;
 constexpr int SlopePlane = 5;
 
@@ -86,10 +90,15 @@ Planes(const LnccParameters & parameters, int components, bool bothGradients, bo
   return MomentPlanes + coefficients;
 }
 
+int
+ConvertedPlanes(const LnccParameters & parameters, Storage storage)
+{
+  return storage == Storage::Float32 || CanMarch(parameters) ? 0 : 2;
+}
+
 /** One component of a call. */
 struct Component
 {
-  Images               images;
   float                scale; ///< its share
   int                  index;
   double *             energy;
@@ -121,14 +130,16 @@ struct Component
   }
 };
 
+template <typename TPixel>
 void
-March(const Device &       device,
-      cudaStream_t         stream,
-      const Component &    component,
-      const WindowWeight & weight,
-      int                  radius,
-      int                  components,
-      float *              workspace)
+March(const Device &           device,
+      cudaStream_t             stream,
+      const ImagesOf<TPixel> & images,
+      const Component &        component,
+      const WindowWeight &     weight,
+      int                      radius,
+      int                      components,
+      float *                  workspace)
 {
   const Extent       extent(component.lattice);
   const std::int64_t voxels = extent.NumberOfVoxels();
@@ -152,10 +163,10 @@ March(const Device &       device,
       planes.fixedA = room ? gradients.fixed.Component(1) : take();
     }
   }
-  const Images & images = component.images;
-  const bool     aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
-  const auto     evaluate =
-    images.valid ? EvaluateBoxes<true, false> : (aligned ? EvaluateBoxes<false, true> : EvaluateBoxes<false, false>);
+  const bool aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
+  const auto evaluate =
+    images.valid ? EvaluateBoxes<TPixel, true, false>
+                 : (aligned ? EvaluateBoxes<TPixel, false, true> : EvaluateBoxes<TPixel, false, false>);
   const dim3 grid = evaluate(device, stream, images, extent, weight, radius, planes);
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, component.energy);
   if (!gradients.moving)
@@ -167,9 +178,10 @@ March(const Device &       device,
   const bool    alignedPlanes = IsAligned(extent, planes.a) && IsAligned(extent, planes.b) && IsAligned(extent, planes.c) &&
                              IsAligned(extent, planes.fixedB) && IsAligned(extent, planes.fixedA);
   const auto    sum =
-    both ? (alignedPlanes ? SumCoefficients<NumberOfCoefficientsForBoth, true>
-                          : SumCoefficients<NumberOfCoefficientsForBoth, false>)
-         : (alignedPlanes ? SumCoefficients<NumberOfCoefficients, true> : SumCoefficients<NumberOfCoefficients, false>);
+    both ? (alignedPlanes ? SumCoefficients<TPixel, NumberOfCoefficientsForBoth, true>
+                          : SumCoefficients<TPixel, NumberOfCoefficientsForBoth, false>)
+         : (alignedPlanes ? SumCoefficients<TPixel, NumberOfCoefficients, true>
+                          : SumCoefficients<TPixel, NumberOfCoefficients, false>);
   sum(device, stream, images, extent, radius, weight.radius[2], -component.scale, planes, slopes, fixedSlopes);
   component.ApplyChain(device, stream, extent, false, slopes);
   if (both)
@@ -181,6 +193,7 @@ March(const Device &       device,
 void
 SumByPlanes(const Device &          device,
             cudaStream_t            stream,
+            const Images &          originals,
             const Component &       component,
             const LnccParameters &  parameters,
             const WindowWeight &    weight,
@@ -208,7 +221,7 @@ SumByPlanes(const Device &          device,
 
   if (gaussian)
   {
-    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, weight.padded, others.data);
+    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(originals, extent, weight.padded, others.data);
     CheckLaunch(device, "Lncc: products");
     cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, others, sums, others);
     if (weight.padded)
@@ -220,15 +233,15 @@ SumByPlanes(const Device &          device,
   }
   else
   {
-    SumProductsInPlane(device, stream, component.images, extent, weight.radius, sums.data, others.data);
+    SumProductsInPlane(device, stream, originals, extent, weight.radius, sums.data, others.data);
   }
-  const auto evaluate = !gaussian ? (component.images.valid ? ChooseEvaluation<Counting::Counted>(weight.padded, both)
-                                                            : ChooseEvaluation<Counting::ByPosition>(weight.padded, both))
+  const auto evaluate = !gaussian ? (originals.valid ? ChooseEvaluation<Counting::Counted>(weight.padded, both)
+                                                    : ChooseEvaluation<Counting::ByPosition>(weight.padded, both))
                                   : (weight.padded ? ChooseEvaluation<Counting::CountedOut>(true, both)
                                                    : ChooseEvaluation<Counting::Counted>(false, both));
   const int radiusZ = gaussian ? 0 : weight.radius[2];
   evaluate<<<columns.Grid(), ColumnThreads, 0, stream>>>(
-    sums.data, component.images.valid, extent, columns, weight, radiusZ, planes, Partials(device));
+    sums.data, originals.valid, extent, columns, weight, radiusZ, planes, Partials(device));
   CheckLaunch(device, "Lncc: evaluate windows");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, columns.Grid(), component.energy);
   if (!gradients.moving)
@@ -257,7 +270,7 @@ SumByPlanes(const Device &          device,
     {
       continue;
     }
-    Images images = component.images;
+    Images images = originals;
     if (fixed)
     {
       std::swap(images.fixed, images.warped);
@@ -284,18 +297,20 @@ LnccWorkspace(const LnccParameters & parameters,
               const Lattice &        lattice,
               int                    components,
               bool                   bothGradients,
-              bool                   toDisplacement)
+              bool                   toDisplacement,
+              Storage                storage)
 {
   // several components: two doubles at the end, at an even place
-  return Planes(parameters, components, bothGradients, toDisplacement) * lattice.NumberOfVoxels() +
+  return (Planes(parameters, components, bothGradients, toDisplacement) + ConvertedPlanes(parameters, storage)) *
+           lattice.NumberOfVoxels() +
          (components > 1 ? 5 : 0);
 }
 
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
-     const ConstField &     fixed,
-     const ConstField &     warped,
+     const StoredField &    fixed,
+     const StoredField &    warped,
      const ConstMask &      valid,
      double *               energy,
      const LnccGradients &  gradients,
@@ -337,23 +352,38 @@ Lncc(const Device &         device,
     MakeLnccKernels(parameters, lattice, kernels);
   }
 
+  const std::int64_t voxels = lattice.NumberOfVoxels();
   const std::int64_t planes = Planes(parameters, components, both, false);
   double * const     componentEnergy =
-    components == 1 ? energy
-                    : reinterpret_cast<double *>(workspace + (planes * lattice.NumberOfVoxels() + 1) / 2 * 2);
+    components == 1
+      ? energy
+      : reinterpret_cast<double *>(
+          workspace + ((planes + ConvertedPlanes(parameters, fixed.storage)) * voxels + 1) / 2 * 2);
   for (int c = 0; c < components; ++c)
   {
-    const Images images{
-      fixed.Component(c), warped.Component(c), valid.data, parameters.fixedShift, parameters.movingShift
-    };
-    const Component component{ images, 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
+    const Component component{ 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
     if (CanMarch(parameters))
     {
-      March(device, stream, component, weight, parameters.radius[0], components, workspace);
+      fixed.WithPixel([&](auto pixel) {
+        using Pixel = decltype(pixel);
+        WindowWeight shifted = weight;
+        shifted.fixedShift = ToFloat(PixelOf<Pixel>(weight.fixedShift));
+        shifted.movingShift = ToFloat(PixelOf<Pixel>(weight.movingShift));
+        const ImagesOf<Pixel> images{
+          fixed.Component<Pixel>(c), warped.Component<Pixel>(c), valid.data, shifted.fixedShift, shifted.movingShift
+        };
+        March(device, stream, images, component, shifted, parameters.radius[0], components, workspace);
+      });
     }
     else
     {
-      SumByPlanes(device, stream, component, parameters, weight, kernels, workspace);
+      float * const converted = workspace + planes * voxels;
+      const Images  images{ FloatComponent(device, stream, fixed, c, converted),
+                            FloatComponent(device, stream, warped, c, converted + voxels),
+                            valid.data,
+                            parameters.fixedShift,
+                            parameters.movingShift };
+      SumByPlanes(device, stream, images, component, parameters, weight, kernels, workspace);
     }
     if (components > 1)
     {
