@@ -153,6 +153,70 @@ MakeLncc(Problem & p, const LnccParameters & parameters, Wanted wanted)
   return one;
 }
 
+/** Float images as 16 bits in device memory, and those as float again, for the reference. */
+template <typename TPixel>
+class StoredImage
+{
+public:
+  StoredImage(const Problem & p, const ConstField & image)
+    : m_Widened(p.Download(image))
+    , m_Buffer(p.device, image.NumberOfValues())
+  {
+    std::vector<TPixel> stored;
+    for (float & value : m_Widened.values)
+    {
+      stored.push_back(FromFloat<TPixel>(value));
+      value = ToFloat(stored.back());
+    }
+    p.device.CopyFromHost(m_Buffer.Data(), stored.data(), m_Buffer.Bytes());
+  }
+
+  FieldView<const TPixel>
+  View() const
+  {
+    return FieldView<const TPixel>(m_Buffer.Data(), m_Widened.lattice);
+  }
+  const HostField &
+  Widened() const
+  {
+    return m_Widened;
+  }
+
+private:
+  HostField      m_Widened;
+  Buffer<TPixel> m_Buffer;
+};
+
+/** The gradient to the moving image from images of 16 bits. */
+template <typename TPixel>
+Case
+MakeStoredLncc(Problem & p, const LnccParameters & parameters)
+{
+  Case               one(2 + 2 + 4, "read F 2, M 2; write 4");
+  const std::int64_t floats = LnccWorkspace(p.device, parameters, p.lattice, 1, false, false, StorageOf<TPixel>);
+  p.workspace.Reserve(floats);
+  one.workspaceBytes = 4 * floats;
+  const auto fixed = std::make_shared<StoredImage<TPixel>>(p, p.fixed);
+  const auto moving = std::make_shared<StoredImage<TPixel>>(p, p.moving);
+  one.work = [&p, parameters, fixed, moving] {
+    Lncc(p.device,
+         parameters,
+         fixed->View(),
+         moving->View(),
+         ConstMask(),
+         p.numbers,
+         LnccGradients(Image(p.vector[0])),
+         p.workspace.Data());
+  };
+  one.error = [&p, parameters, fixed, moving] {
+    const auto expected =
+      test::LnccInDouble(parameters, fixed->Widened(), test::ToDoubles(moving->Widened()), HostMask());
+    return std::max(std::abs(p.Number() - expected.sum) / std::abs(expected.sum),
+                    RelativeError(p.Download(Image(p.vector[0])), expected.gradient));
+  };
+  return one;
+}
+
 struct InformationReference : test::MetricReference
 {
   HostDoubles fixedGradient;
@@ -262,6 +326,13 @@ AddMetricCases(std::vector<Entry> & entries)
                          } });
     }
   }
+  LnccParameters parameters;
+  parameters.boundary = LnccBoundary::ZeroPadding;
+  parameters.fixedShift = parameters.movingShift = 0.25f;
+  entries.push_back({ "Lncc/box3/padded/moving/bfloat16",
+                      [parameters](Problem & p) { return MakeStoredLncc<BFloat16>(p, parameters); } });
+  entries.push_back({ "Lncc/box3/padded/moving/float16",
+                      [parameters](Problem & p) { return MakeStoredLncc<Float16>(p, parameters); } });
   for (const bool gaussian : { false, true })
   {
     for (const int bins : { 32, 64 })

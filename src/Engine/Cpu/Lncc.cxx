@@ -3,6 +3,7 @@
 // cache until the adjoint has summed them, so that memory sees the images and the gradients alone. Floor, forward and
 // gradient to the displacement: F, M, u in, gradient out, 32 bytes and about 300 flops per voxel.
 // Gaussian windows: products, coefficients and their smoothed versions in whole planes, 200 bytes per voxel.
+// Images of 16 bits are converted to float32 before, 6 bytes per voxel each.
 #include "../Operators/Lncc.h"
 
 #include "BoxSlider.h"
@@ -387,19 +388,60 @@ RunGaussian(const Device & device, const Problem & problem, RowSums & energy, fl
     FinishRow(problem, y, z, adjoint.data + lattice.Offset(0, y, z), voxels, ThreadScratch<float>(nx));
   });
 }
+/** Of the windows. */
+std::int64_t
+Planes(const LnccParameters & parameters)
+{
+  return parameters.weights == LnccWeights::Gaussian ? 12 : 0;
+}
+
+template <typename TPixel>
+ITK_ENGINE_ROW void
+ConvertRow(const TPixel * input, float * output, std::int64_t count)
+{
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    output[i] = ToFloat(input[i]);
+  }
+}
+
+/** A component as float32: where it lies, or if it is stored otherwise converted into this plane of the workspace. */
+const float *
+FloatComponent(const StoredField & field, int c, float * workspace, std::int64_t plane)
+{
+  const std::int64_t voxels = field.lattice.NumberOfVoxels();
+  const float *      component = nullptr;
+  field.WithPixel([&](auto pixel) {
+    using Pixel = decltype(pixel);
+    const Pixel * const stored = field.Component<Pixel>(c);
+    if constexpr (std::is_same<Pixel, float>::value)
+    {
+      component = stored;
+    }
+    else
+    {
+      float * const converted = workspace + plane * voxels;
+      ParallelForPieces(voxels, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        ConvertRow(stored + begin, converted + begin, end - begin);
+      });
+      component = converted;
+    }
+  });
+  return component;
+}
 } // namespace
 
 std::int64_t
-LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int, bool, bool)
+LnccWorkspace(const LnccParameters & parameters, const Lattice & lattice, int, bool, bool, Storage storage)
 {
-  return parameters.weights == LnccWeights::Gaussian ? 12 * lattice.NumberOfVoxels() : 0;
+  return (Planes(parameters) + (storage == Storage::Float32 ? 0 : 2)) * lattice.NumberOfVoxels();
 }
 
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
-     const ConstField &     fixed,
-     const ConstField &     warped,
+     const StoredField &    fixed,
+     const StoredField &    warped,
      const ConstMask &      valid,
      double *               energy,
      const LnccGradients &  gradients,
@@ -417,6 +459,7 @@ Lncc(const Device &         device,
   }
   const Lattice &         lattice = fixed.lattice;
   const LnccWindowWeights weights(parameters, lattice);
+  const std::int64_t      planes = Planes(parameters);
   energy[0] = energy[1] = 0.0;
   for (int c = 0; c < fixed.components; ++c)
   {
@@ -434,7 +477,11 @@ Lncc(const Device &         device,
       parameters,
       weights,
       lattice,
-      { fixed.Component(c), warped.Component(c), valid.data, parameters.fixedShift, parameters.movingShift },
+      { FloatComponent(fixed, c, workspace, planes),
+        FloatComponent(warped, c, workspace, planes + 1),
+        valid.data,
+        parameters.fixedShift,
+        parameters.movingShift },
       target(gradients.moving, gradients.movingChain, chains[0]),
       target(gradients.fixed, gradients.fixedChain, chains[1])
     };

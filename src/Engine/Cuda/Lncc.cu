@@ -11,6 +11,8 @@
 // The adjoint of a box sum is the same box sum, so that the second half of each is like the first.
 // Gaussian windows, LnccGaussian.h: GaussianSmooth takes the place of the sums.
 // The chain rule to a displacement: 32 (slope, displacement and moving image in, gradient out), about 100 flops.
+// Images of 16 bits take 2 instead of 4 each where the kernels march; for the others ToFloat, LnccStorage.h, comes first: 12
+// for both images.
 // A mask adds 1 to every kernel that reads images, and 4 to sums of moments; gradients to both images make five
 // coefficients of three. Halos are read again, from the L2 cache mostly.
 #include "../Operators/Lncc.h"
@@ -19,8 +21,9 @@
 #include "LnccColumns.h"
 #include "LnccGaussian.h"
 #include "LnccMarch.h"
-#include "LnccWideMarch.h"
 #include "LnccPlaneSums.h"
+#include "LnccStorage.h"
+#include "LnccWideMarch.h"
 #include "Reduce.h"
 #include "Sample.h"
 
@@ -67,6 +70,7 @@ AddEnergyKernel(const double * component, double scale, bool first, double * ene
 // Box windows in planes: 0-5 box sums of the moments, of which 0-4 take those of the coefficients later; 6-10 the
 // coefficients. A spare plane for large windows is 6 while there are no coefficients yet. 5 holds slopes.
 // Gaussian windows: 6-11 products, then the coefficients; 0-5 what smoothing makes of either, then slopes in 5.
+// Images of 16 bits, except for windows of LnccMarch.h: two more at the end, the images of a component as float32.
 constexpr int MomentPlanes = 6;
 constexpr int SlopePlane = 5;
 
@@ -87,10 +91,15 @@ Planes(const LnccParameters & parameters, int components, bool bothGradients, bo
   return MomentPlanes + coefficients;
 }
 
+int
+ConvertedPlanes(const LnccParameters & parameters, Storage storage)
+{
+  return storage == Storage::Float32 || CanMarch(parameters) ? 0 : 2;
+}
+
 /** One component of a call. */
 struct Component
 {
-  Images               images;
   float                scale; ///< its share
   int                  index;
   double *             energy;
@@ -122,15 +131,17 @@ struct Component
   }
 };
 
-/** `radius` along x and y is one of LnccMarch.h's, or 0 for all others. */
+/** `radius` along x and y is one of LnccMarch.h's, or 0 for all others, which take float32. */
+template <typename TPixel>
 void
-March(const Device &       device,
-      cudaStream_t         stream,
-      const Component &    component,
-      const WindowWeight & weight,
-      int                  radius,
-      int                  components,
-      float *              workspace)
+March(const Device &           device,
+      cudaStream_t             stream,
+      const ImagesOf<TPixel> & images,
+      const Component &        component,
+      const WindowWeight &     weight,
+      int                      radius,
+      int                      components,
+      float *                  workspace)
 {
   const Extent       extent(component.lattice);
   const std::int64_t voxels = extent.NumberOfVoxels();
@@ -154,16 +165,16 @@ March(const Device &       device,
       planes.fixedA = room ? gradients.fixed.Component(1) : take();
     }
   }
-  const Images & images = component.images;
-  const bool     aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
-  dim3           grid;
+  const bool aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
+  dim3       grid;
   if (radius > 0)
   {
     const auto evaluate =
-      images.valid ? EvaluateBoxes<true, false> : (aligned ? EvaluateBoxes<false, true> : EvaluateBoxes<false, false>);
+      images.valid ? EvaluateBoxes<TPixel, true, false>
+                   : (aligned ? EvaluateBoxes<TPixel, false, true> : EvaluateBoxes<TPixel, false, false>);
     grid = evaluate(device, stream, images, extent, weight, radius, planes);
   }
-  else
+  else if constexpr (std::is_same<TPixel, float>::value)
   {
     const auto evaluate = images.valid
                             ? EvaluateWideBoxes<true, false>
@@ -183,11 +194,11 @@ March(const Device &       device,
   constexpr int two = NumberOfCoefficientsForBoth;
   if (radius > 0)
   {
-    const auto sum = both ? (alignedPlanes ? SumCoefficients<two, true> : SumCoefficients<two, false>)
-                          : (alignedPlanes ? SumCoefficients<one, true> : SumCoefficients<one, false>);
+    const auto sum = both ? (alignedPlanes ? SumCoefficients<TPixel, two, true> : SumCoefficients<TPixel, two, false>)
+                          : (alignedPlanes ? SumCoefficients<TPixel, one, true> : SumCoefficients<TPixel, one, false>);
     sum(device, stream, images, extent, radius, weight.radius[2], -component.scale, planes, slopes, fixedSlopes);
   }
-  else
+  else if constexpr (std::is_same<TPixel, float>::value)
   {
     const auto sum = both ? (alignedPlanes ? SumWideCoefficients<two, true> : SumWideCoefficients<two, false>)
                           : (alignedPlanes ? SumWideCoefficients<one, true> : SumWideCoefficients<one, false>);
@@ -203,6 +214,7 @@ March(const Device &       device,
 void
 SumByPlanes(const Device &          device,
             cudaStream_t            stream,
+            const Images &          originals,
             const Component &       component,
             const LnccParameters &  parameters,
             const WindowWeight &    weight,
@@ -230,7 +242,7 @@ SumByPlanes(const Device &          device,
 
   if (gaussian)
   {
-    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(component.images, extent, weight.padded, others.data);
+    ProductsKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(originals, extent, weight.padded, others.data);
     CheckLaunch(device, "Lncc: products");
     cuda::GaussianSmooth(device, kernels, SmoothBoundary::Zero, others, sums, others);
     if (weight.padded)
@@ -242,15 +254,15 @@ SumByPlanes(const Device &          device,
   }
   else
   {
-    SumProductsInPlane(device, stream, component.images, extent, weight.radius, sums.data, others.data);
+    SumProductsInPlane(device, stream, originals, extent, weight.radius, sums.data, others.data);
   }
-  const auto evaluate = !gaussian ? (component.images.valid ? ChooseEvaluation<Counting::Counted>(weight.padded, both)
-                                                            : ChooseEvaluation<Counting::ByPosition>(weight.padded, both))
+  const auto evaluate = !gaussian ? (originals.valid ? ChooseEvaluation<Counting::Counted>(weight.padded, both)
+                                                    : ChooseEvaluation<Counting::ByPosition>(weight.padded, both))
                                   : (weight.padded ? ChooseEvaluation<Counting::CountedOut>(true, both)
                                                    : ChooseEvaluation<Counting::Counted>(false, both));
   const int radiusZ = gaussian ? 0 : weight.radius[2];
   evaluate<<<columns.Grid(), ColumnThreads, 0, stream>>>(
-    sums.data, component.images.valid, extent, columns, weight, radiusZ, planes, Partials(device));
+    sums.data, originals.valid, extent, columns, weight, radiusZ, planes, Partials(device));
   CheckLaunch(device, "Lncc: evaluate windows");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, columns.Grid(), component.energy);
   if (!gradients.moving)
@@ -279,7 +291,7 @@ SumByPlanes(const Device &          device,
     {
       continue;
     }
-    Images images = component.images;
+    Images images = originals;
     if (fixed)
     {
       std::swap(images.fixed, images.warped);
@@ -306,18 +318,20 @@ LnccWorkspace(const LnccParameters & parameters,
               const Lattice &        lattice,
               int                    components,
               bool                   bothGradients,
-              bool                   toDisplacement)
+              bool                   toDisplacement,
+              Storage                storage)
 {
   // several components: two doubles at the end, at an even place
-  return Planes(parameters, components, bothGradients, toDisplacement) * lattice.NumberOfVoxels() +
+  return (Planes(parameters, components, bothGradients, toDisplacement) + ConvertedPlanes(parameters, storage)) *
+           lattice.NumberOfVoxels() +
          (components > 1 ? 5 : 0);
 }
 
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
-     const ConstField &     fixed,
-     const ConstField &     warped,
+     const StoredField &    fixed,
+     const StoredField &    warped,
      const ConstMask &      valid,
      double *               energy,
      const LnccGradients &  gradients,
@@ -359,23 +373,45 @@ Lncc(const Device &         device,
     MakeLnccKernels(parameters, lattice, kernels);
   }
 
+  const std::int64_t voxels = lattice.NumberOfVoxels();
   const std::int64_t planes = Planes(parameters, components, both, false);
   double * const     componentEnergy =
-    components == 1 ? energy
-                    : reinterpret_cast<double *>(workspace + (planes * lattice.NumberOfVoxels() + 1) / 2 * 2);
+    components == 1
+      ? energy
+      : reinterpret_cast<double *>(
+          workspace + ((planes + ConvertedPlanes(parameters, fixed.storage)) * voxels + 1) / 2 * 2);
   for (int c = 0; c < components; ++c)
   {
-    const Images images{
-      fixed.Component(c), warped.Component(c), valid.data, parameters.fixedShift, parameters.movingShift
-    };
-    const Component component{ images, 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
-    if (CanMarchWide(parameters))
+    const Component component{ 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
+    if (CanMarch(parameters))
     {
-      March(device, stream, component, weight, CanMarch(parameters) ? parameters.radius[0] : 0, components, workspace);
+      fixed.WithPixel([&](auto pixel) {
+        using Pixel = decltype(pixel);
+        WindowWeight shifted = weight;
+        shifted.fixedShift = ToFloat(PixelOf<Pixel>(weight.fixedShift));
+        shifted.movingShift = ToFloat(PixelOf<Pixel>(weight.movingShift));
+        const ImagesOf<Pixel> images{
+          fixed.Component<Pixel>(c), warped.Component<Pixel>(c), valid.data, shifted.fixedShift, shifted.movingShift
+        };
+        March(device, stream, images, component, shifted, parameters.radius[0], components, workspace);
+      });
     }
     else
     {
-      SumByPlanes(device, stream, component, parameters, weight, kernels, workspace);
+      float * const converted = workspace + planes * voxels;
+      const Images  images{ FloatComponent(device, stream, fixed, c, converted),
+                            FloatComponent(device, stream, warped, c, converted + voxels),
+                            valid.data,
+                            parameters.fixedShift,
+                            parameters.movingShift };
+      if (CanMarchWide(parameters))
+      {
+        March(device, stream, images, component, weight, 0, components, workspace);
+      }
+      else
+      {
+        SumByPlanes(device, stream, images, component, parameters, weight, kernels, workspace);
+      }
     }
     if (components > 1)
     {

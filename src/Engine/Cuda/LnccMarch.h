@@ -4,6 +4,7 @@
 
 #include "BoxMarch.h"
 #include "LnccWindows.h"
+#include "PixelGroup.h"
 #include "Reduce.h"
 
 #include <type_traits>
@@ -18,61 +19,46 @@ namespace cuda
 // Included by Lncc.cu alone.
 namespace
 {
-/** Four neighbouring floats, of which `room` are inside the row; the others keep their values. */
-template <bool aligned>
-__device__ __forceinline__ void
-LoadGroup(const float * row, int room, float (&values)[MarchGroup])
+/** A pixel that holds the shift. */
+template <typename TPixel>
+TPixel
+PixelOf(float shift)
 {
-  if (aligned)
+  if constexpr (std::is_same<TPixel, float>::value)
   {
-    const float4 four = __ldg(reinterpret_cast<const float4 *>(row));
-    values[0] = four.x;
-    values[1] = four.y;
-    values[2] = four.z;
-    values[3] = four.w;
+    return shift;
   }
   else
   {
-#pragma unroll
-    for (int k = 0; k < MarchGroup; ++k)
-    {
-      if (k < room)
-      {
-        values[k] = __ldg(row + k);
-      }
-    }
+    return FromFloat<TPixel>(std::min(std::max(shift, -TPixel::Largest), TPixel::Largest));
   }
 }
 
-/** True if groups of four of these rows can be read at once. */
-bool
-IsAligned(const Extent & extent, const float * pointer)
-{
-  return extent.nx % MarchGroup == 0 && reinterpret_cast<std::uintptr_t>(pointer) % sizeof(float4) == 0;
-}
-
-/** The moments of two images. What does not count holds the shifts, which adds nothing. */
-template <bool masked, bool aligned>
+/** The moments of two images. What does not count holds the shifts, which adds nothing: they must be numbers that a pixel
+ * can hold. */
+template <typename TPixel, bool masked, bool aligned>
 struct MomentSource
 {
-  Images images;
+  ImagesOf<TPixel> images;
+  TPixel           fixedShift;
+  TPixel           movingShift;
 
   struct Group
   {
-    float fixed[MarchGroup];
-    float warped[MarchGroup];
-    float counts[masked ? MarchGroup : 1];
+    PixelGroup<TPixel, aligned> fixed;
+    PixelGroup<TPixel, aligned> warped;
+    float                       counts[masked ? MarchGroup : 1];
   };
 
   __device__ __forceinline__ void
   Clear(Group & group) const
   {
-#pragma unroll
-    for (int k = 0; k < MarchGroup; ++k)
+    group.fixed.Fill(fixedShift);
+    group.warped.Fill(movingShift);
+    if (masked)
     {
-      group.fixed[k] = images.fixedShift;
-      group.warped[k] = images.movingShift;
-      if (masked)
+#pragma unroll
+      for (int k = 0; k < MarchGroup; ++k)
       {
         group.counts[k] = 0.0f;
       }
@@ -82,9 +68,9 @@ struct MomentSource
   __device__ __forceinline__ void
   Load(Group & group, std::int64_t offset, int room) const
   {
-    LoadGroup<aligned>(images.fixed + offset, room, group.fixed);
-    LoadGroup<aligned>(images.warped + offset, room, group.warped);
-    if (masked)
+    group.fixed.Load(images.fixed + offset, room);
+    group.warped.Load(images.warped + offset, room);
+    if constexpr (masked)
     {
 #pragma unroll
       for (int k = 0; k < MarchGroup; ++k)
@@ -93,8 +79,8 @@ struct MomentSource
         {
           const bool counts = images.valid[offset + k] != 0;
           group.counts[k] = counts ? 1.0f : 0.0f;
-          group.fixed[k] = counts ? group.fixed[k] : images.fixedShift;
-          group.warped[k] = counts ? group.warped[k] : images.movingShift;
+          group.fixed.values[k] = counts ? group.fixed.values[k] : fixedShift;
+          group.warped.values[k] = counts ? group.warped.values[k] : movingShift;
         }
       }
     }
@@ -106,10 +92,10 @@ struct MomentSource
 #pragma unroll
     for (int k = 0; k < MarchGroup; ++k)
     {
-      const float f = enters.fixed[k] - images.fixedShift;
-      const float m = enters.warped[k] - images.movingShift;
-      const float oldF = leaves.fixed[k] - images.fixedShift;
-      const float oldM = leaves.warped[k] - images.movingShift;
+      const float f = enters.fixed.Get(k) - images.fixedShift;
+      const float m = enters.warped.Get(k) - images.movingShift;
+      const float oldF = leaves.fixed.Get(k) - images.fixedShift;
+      const float oldM = leaves.warped.Get(k) - images.movingShift;
       sum[MomentF][k] += f - oldF;
       sum[MomentM][k] += m - oldM;
       sum[MomentFF][k] += (f - oldF) * (f + oldF);
@@ -189,14 +175,14 @@ struct WindowSink
   }
 };
 
-template <bool masked, bool aligned, int radius>
+template <typename TPixel, bool masked, bool aligned, int radius>
 __global__ void
 __launch_bounds__(MarchThreads<radius>, MarchBlocks) EvaluateBoxesKernel(
-  const __grid_constant__ MomentSource<masked, aligned> source,
-  const Extent                                          extent,
-  const __grid_constant__ MarchPlan                     plan,
-  const __grid_constant__ WindowWeight                  weight,
-  const __grid_constant__ Coefficients                  coefficients,
+  const __grid_constant__ MomentSource<TPixel, masked, aligned> source,
+  const Extent                                                  extent,
+  const __grid_constant__ MarchPlan                             plan,
+  const __grid_constant__ WindowWeight                          weight,
+  const __grid_constant__ Coefficients                          coefficients,
   double * __restrict__ partials)
 {
   WindowSink<masked> sink{ extent, weight, coefficients, source.images.valid };
@@ -211,7 +197,7 @@ struct CoefficientSource
 
   struct Group
   {
-    float values[quantities][MarchGroup];
+    PixelGroup<float, aligned> values[quantities];
   };
 
   __device__ __forceinline__ void
@@ -220,11 +206,7 @@ struct CoefficientSource
 #pragma unroll
     for (int q = 0; q < quantities; ++q)
     {
-#pragma unroll
-      for (int k = 0; k < MarchGroup; ++k)
-      {
-        group.values[q][k] = 0.0f;
-      }
+      group.values[q].Fill(0.0f);
     }
   }
 
@@ -234,7 +216,7 @@ struct CoefficientSource
 #pragma unroll
     for (int q = 0; q < quantities; ++q)
     {
-      LoadGroup<aligned>(planes[q] + offset, room, group.values[q]);
+      group.values[q].Load(planes[q] + offset, room);
     }
   }
 
@@ -247,24 +229,24 @@ struct CoefficientSource
 #pragma unroll
       for (int k = 0; k < MarchGroup; ++k)
       {
-        sum[q][k] += enters.values[q][k] - leaves.values[q][k];
+        sum[q][k] += enters.values[q].Get(k) - leaves.values[q].Get(k);
       }
     }
   }
 };
 
 /** From sums of coefficients to the derivatives to the intensities. `scale` is minus the component's share. */
-template <int quantities>
+template <typename TPixel, int quantities>
 struct SlopeSink
 {
-  const Extent & extent;
-  const Images & images;
-  float          scale;
-  float *        moving;
-  float *        fixed;
-  float          f[MarchRun];
-  float          m[MarchRun];
-  bool           counts[MarchRun];
+  const Extent &           extent;
+  const ImagesOf<TPixel> & images;
+  float                    scale;
+  float *                  moving;
+  float *                  fixed;
+  TPixel                   f[MarchRun];
+  TPixel                   m[MarchRun];
+  bool                     counts[MarchRun];
 
   __device__ __forceinline__ void
   Prepare(int x, int y, int z)
@@ -275,8 +257,8 @@ struct SlopeSink
     for (int j = 0; j < MarchRun; ++j)
     {
       const std::int64_t offset = plane + (first + (y + j < extent.ny ? j : 0) * extent.nx);
-      f[j] = __ldg(images.fixed + offset);
-      m[j] = __ldg(images.warped + offset);
+      f[j] = LoadPixel(images.fixed + offset);
+      m[j] = LoadPixel(images.warped + offset);
       counts[j] = !images.valid || images.valid[offset] != 0;
     }
   }
@@ -292,8 +274,8 @@ struct SlopeSink
       if (y + j < extent.ny)
       {
         const std::int64_t offset = plane + (first + j * extent.nx);
-        const float inFixed = f[j] - images.fixedShift;
-        const float inMoving = m[j] - images.movingShift;
+        const float inFixed = ToFloat(f[j]) - images.fixedShift;
+        const float inMoving = ToFloat(m[j]) - images.movingShift;
         moving[offset] = counts[j] ? scale * (sums[0][j] + 2.0f * inMoving * sums[1][j] + inFixed * sums[2][j]) : 0.0f;
         if (quantities == NumberOfCoefficientsForBoth)
         {
@@ -306,11 +288,11 @@ struct SlopeSink
   }
 };
 
-template <int quantities, bool aligned, int radius>
+template <typename TPixel, int quantities, bool aligned, int radius>
 __global__ void
 __launch_bounds__(MarchThreads<radius>, quantities == NumberOfCoefficients ? MarchBlocks : 1)
   SumCoefficientsKernel(const __grid_constant__ CoefficientSource<quantities, aligned> source,
-                        const __grid_constant__ Images                                 images,
+                        const __grid_constant__ ImagesOf<TPixel>                       images,
                         const Extent                                                   extent,
                         const __grid_constant__ MarchPlan                              plan,
                         int                                                            radiusZ,
@@ -318,7 +300,7 @@ __launch_bounds__(MarchThreads<radius>, quantities == NumberOfCoefficients ? Mar
                         float *                                                        moving,
                         float *                                                        fixed)
 {
-  SlopeSink<quantities> sink{ extent, images, scale, moving, fixed, {}, {}, {} };
+  SlopeSink<TPixel, quantities> sink{ extent, images, scale, moving, fixed, {}, {}, {} };
   MarchBoxes<quantities, radius>(plan, extent, radiusZ, source, sink);
 }
 
@@ -348,23 +330,25 @@ CanMarch(const LnccParameters & parameters)
 }
 
 /** First pass; gives the number of blocks whose energies wait in Partials(device). */
-template <bool masked, bool aligned>
+template <typename TPixel, bool masked, bool aligned>
 dim3
-EvaluateBoxes(const Device &       device,
-              cudaStream_t         stream,
-              const Images &       images,
-              const Extent &       extent,
-              const WindowWeight & weight,
-              int                  radius,
-              const Coefficients & coefficients)
+EvaluateBoxes(const Device &           device,
+              cudaStream_t             stream,
+              const ImagesOf<TPixel> & images,
+              const Extent &           extent,
+              const WindowWeight &     weight,
+              int                      radius,
+              const Coefficients &     coefficients)
 {
-  const MarchPlan                     plan(extent, weight.radius[2]);
-  const dim3                          grid = plan.Grid(ReductionBlocks);
-  const MomentSource<masked, aligned> source{ images };
+  const MarchPlan                             plan(extent, weight.radius[2]);
+  const dim3                                  grid = plan.Grid(ReductionBlocks);
+  const MomentSource<TPixel, masked, aligned> source{ images,
+                                                      PixelOf<TPixel>(images.fixedShift),
+                                                      PixelOf<TPixel>(images.movingShift) };
   WithConstantRadius(radius, [&](auto constant) {
     constexpr int         r = decltype(constant)::value;
     constexpr std::size_t bytes = MarchSharedBytes<NumberOfMoments(masked), r>;
-    const auto            kernel = EvaluateBoxesKernel<masked, aligned, r>;
+    const auto            kernel = EvaluateBoxesKernel<TPixel, masked, aligned, r>;
     AllowSharedMemory(device, kernel, bytes);
     kernel<<<grid, MarchThreads<r>, bytes, stream>>>(source, extent, plan, weight, coefficients, Partials(device));
     CheckLaunch(device, "Lncc: evaluate boxes");
@@ -386,25 +370,25 @@ MakeCoefficientSource(const Coefficients & coefficients)
 }
 
 /** Second pass, with `fixed` for both images. Reads the coefficients, which must not lie where it writes. */
-template <int quantities, bool aligned>
+template <typename TPixel, int quantities, bool aligned>
 void
-SumCoefficients(const Device &       device,
-                cudaStream_t         stream,
-                const Images &       images,
-                const Extent &       extent,
-                int                  radius,
-                int                  radiusZ,
-                float                scale,
-                const Coefficients & coefficients,
-                float *              moving,
-                float *              fixed)
+SumCoefficients(const Device &           device,
+                cudaStream_t             stream,
+                const ImagesOf<TPixel> & images,
+                const Extent &           extent,
+                int                      radius,
+                int                      radiusZ,
+                float                    scale,
+                const Coefficients &     coefficients,
+                float *                  moving,
+                float *                  fixed)
 {
   const auto      source = MakeCoefficientSource<quantities, aligned>(coefficients);
   const MarchPlan plan(extent, radiusZ);
   WithConstantRadius(radius, [&](auto constant) {
     constexpr int         r = decltype(constant)::value;
     constexpr std::size_t bytes = MarchSharedBytes<quantities, r>;
-    const auto            kernel = SumCoefficientsKernel<quantities, aligned, r>;
+    const auto            kernel = SumCoefficientsKernel<TPixel, quantities, aligned, r>;
     AllowSharedMemory(device, kernel, bytes);
     kernel<<<plan.Grid(plan.items), MarchThreads<r>, bytes, stream>>>(
       source, images, extent, plan, radiusZ, scale, moving, fixed);

@@ -23,7 +23,7 @@ CanMarchWide(const LnccParameters & parameters)
 template <bool masked, bool aligned>
 __global__ void
 __launch_bounds__(WideThreads, MarchBlocks) EvaluateWideBoxesKernel(
-  const __grid_constant__ MomentSource<masked, aligned> source,
+  const __grid_constant__ MomentSource<float, masked, aligned> source,
   const Extent                                          extent,
   const __grid_constant__ MarchPlan                     plan,
   const __grid_constant__ WindowWeight                  weight,
@@ -48,7 +48,7 @@ __launch_bounds__(WideThreads, MarchBlocks)
                             float *                                                        moving,
                             float *                                                        fixed)
 {
-  SlopeSink<quantities> sink{ extent, images, scale, moving, fixed, {}, {}, {} };
+  SlopeSink<float, quantities> sink{ extent, images, scale, moving, fixed, {}, {}, {} };
   MarchWideBoxes<quantities>(plan, extent, weight.radius[0], weight.radius[1], weight.radius[2], source, sink);
 }
 
@@ -64,7 +64,7 @@ EvaluateWideBoxes(const Device &       device,
 {
   const MarchPlan                     plan(extent, weight.radius[2]);
   const dim3                          grid = plan.Grid(ReductionBlocks);
-  const MomentSource<masked, aligned> source{ images };
+  const MomentSource<float, masked, aligned> source{ images, images.fixedShift, images.movingShift };
   const std::size_t                   bytes = WideSharedBytes(NumberOfMoments(masked), weight.radius[1]);
   const auto                          kernel = EvaluateWideBoxesKernel<masked, aligned>;
   AllowSharedMemory(device, kernel, bytes);

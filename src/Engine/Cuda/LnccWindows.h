@@ -35,14 +35,16 @@ NumberOfMoments(bool masked)
   return masked ? 6 : 5;
 }
 
-struct Images
+template <typename TPixel>
+struct ImagesOf
 {
-  const float *         fixed;
-  const float *         warped;
+  const TPixel *        fixed;
+  const TPixel *        warped;
   const unsigned char * valid; ///< null: all
   float                 fixedShift;
   float                 movingShift;
 };
+using Images = ImagesOf<float>;
 
 /** Planes of the adjoint's coefficients. They are not always neighbours: the gradients' memory holds them while it
  * waits. */

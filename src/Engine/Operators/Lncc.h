@@ -2,6 +2,8 @@
 #ifndef itkEngineLncc_h
 #define itkEngineLncc_h
 
+#include "../Core/StoredField.h"
+
 #include "GaussianSmooth.h"
 #include "MetricInputs.h"
 
@@ -60,7 +62,9 @@ struct LnccGradients
  * the whole window, voxels outside the image and voxels that are not valid being 0 in both images. An axis of one voxel
  * has no window. 0 <= cc <= 1. The loss is -(1 / N) sum of cc over the N valid x, averaged over the C components.
  *
- * \param fixed, warped C components each, on one lattice. The shifts are the same for all components.
+ * \param fixed, warped C components each, on one lattice, stored alike. The shifts are the same for all components.
+ *                  Images of bfloat16 and float16 give what the same numbers in float32 give, but for rounding; all else
+ *                  is float32.
  * \param valid     optional: 0 excludes a voxel as centre, from all windows, and from the gradients.
  * \param energy    2 doubles of device memory: mean over the components of the sum of cc over valid x, and N.
  * \param gradients moving, C components: d(-sum cc / C)/dM(y), that is N times the gradient of the loss, with the
@@ -68,8 +72,9 @@ struct LnccGradients
  *                  d(-sum cc / C)/du(y) by the chain rule through I(A y + B u(y)), in 1/voxel, sampled from the chain's
  *                  moving image in the same pass.
  * \param workspace LnccWorkspace(device, parameters, ...) floats, none for some cases on the CPU; fewer, with
- *                  toDisplacement, for a call whose gradients all have a chain. It must not overlap a gradient, and the
- *                  gradients must not overlap each other.
+ *                  toDisplacement, for a call whose gradients all have a chain; two planes more for images of 16
+ *                  bits, except on a GPU for box windows as wide along x as along y, of radius 1 to 4 there. It must not
+ *                  overlap a gradient, and the gradients must not overlap each other.
  * A batch is a loop over calls: one volume fills either device.
  * float32 arithmetic on shifted intensities, float64 energies, deterministic.
  * Sources: Avants, Epstein, Grossman, Gee: Symmetric diffeomorphic image registration with cross-correlation, Medical
@@ -78,8 +83,8 @@ struct LnccGradients
  * them in its fused operators. */
 ITK_ENGINE_DECLARE(void Lncc(const Device &         device,
                              const LnccParameters & parameters,
-                             const ConstField &     fixed,
-                             const ConstField &     warped,
+                             const StoredField &    fixed,
+                             const StoredField &    warped,
                              const ConstMask &      valid,
                              double *               energy,
                              const LnccGradients &  gradients,
@@ -88,13 +93,14 @@ ITK_ENGINE_DECLARE(std::int64_t LnccWorkspace(const LnccParameters & parameters,
                                               const Lattice &        lattice,
                                               int                    components,
                                               bool                   bothGradients,
-                                              bool                   toDisplacement))
+                                              bool                   toDisplacement,
+                                              Storage                storage))
 
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
-     const ConstField &     fixed,
-     const ConstField &     warped,
+     const StoredField &    fixed,
+     const StoredField &    warped,
      const ConstMask &      valid,
      double *               energy,
      const LnccGradients &  gradients,
@@ -105,7 +111,8 @@ LnccWorkspace(const Device &         device,
               const Lattice &        lattice,
               int                    components = 1,
               bool                   bothGradients = false,
-              bool                   toDisplacement = false);
+              bool                   toDisplacement = false,
+              Storage                storage = Storage::Float32);
 
 /** The same from the fixed image, the moving image and the displacement in one call: warps, evaluates, and writes
  * d(-sum cc / C)/du. `gradient` has 3 components, or is absent for the value alone.

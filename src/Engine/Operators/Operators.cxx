@@ -24,8 +24,9 @@ namespace engine
 namespace
 {
 /** What every metric compares. */
+template <typename TField>
 void
-RequireImages(const ConstField & fixed, const ConstField & warped, const ConstMask & valid, int components)
+RequireImages(const TField & fixed, const TField & warped, const ConstMask & valid, int components)
 {
   RequireField(fixed, fixed.lattice, components, "fixed image");
   RequireField(warped, fixed.lattice, components, "warped image");
@@ -251,7 +252,7 @@ ResampleSeparable(const Device &         device,
 namespace
 {
 void
-RequireLnccGradient(const Field & gradient, const MetricInputs * chain, const ConstField & fixed, const char * name)
+RequireLnccGradient(const Field & gradient, const MetricInputs * chain, const StoredField & fixed, const char * name)
 {
   if (!gradient)
   {
@@ -297,14 +298,18 @@ RequireLnccParameters(const LnccParameters & parameters)
 void
 Lncc(const Device &         device,
      const LnccParameters & parameters,
-     const ConstField &     fixed,
-     const ConstField &     warped,
+     const StoredField &    fixed,
+     const StoredField &    warped,
      const ConstMask &      valid,
      double *               energy,
      const LnccGradients &  gradients,
      float *                workspace)
 {
   RequireImages(fixed, warped, valid, fixed.components);
+  if (warped.storage != fixed.storage)
+  {
+    ThrowError("Lncc: the warped image is stored as ", Name(warped.storage), ", the fixed image as ", Name(fixed.storage));
+  }
   RequireLnccGradient(gradients.moving, gradients.movingChain, fixed, "gradient to the moving image");
   RequireLnccGradient(gradients.fixed, gradients.fixedChain, fixed, "gradient to the fixed image");
   RequireLnccParameters(parameters);
@@ -317,10 +322,12 @@ LnccWorkspace(const Device &         device,
               const Lattice &        lattice,
               int                    components,
               bool                   bothGradients,
-              bool                   toDisplacement)
+              bool                   toDisplacement,
+              Storage                storage)
 {
   static_cast<void>(device); // not asked without the CUDA backend
-  return ITK_ENGINE_DISPATCH(device, LnccWorkspace(parameters, lattice, components, bothGradients, toDisplacement));
+  return ITK_ENGINE_DISPATCH(device,
+                             LnccWorkspace(parameters, lattice, components, bothGradients, toDisplacement, storage));
 }
 
 void
