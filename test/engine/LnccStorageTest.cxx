@@ -114,8 +114,8 @@ CompareComponents(const LnccParameters & parameters)
   const Lattice    lattice(13, 7, 3);
   const auto       fixed = Store<TPixel>(MakeNoise(lattice, 2, 57, 0.0, 1.0));
   const auto       moving = Store<TPixel>(MakeNoise(lattice, 2, 58, 0.0, 1.0));
-  const Evaluation actual = Evaluate(parameters, fixed, moving, HostMask());
-  const Evaluation expected = Evaluate(parameters, Widen(fixed), Widen(moving), HostMask());
+  const LnccEvaluation actual = Evaluate(parameters, fixed, moving, HostMask());
+  const LnccEvaluation expected = Evaluate(parameters, Widen(fixed), Widen(moving), HostMask());
   EXPECT_RELATIVE_NEAR(actual.energy[0], expected.energy[0], 1e-6);
   EXPECT_EQ(actual.energy[1], expected.energy[1]);
   EXPECT_RELATIVE_ERROR(actual.gradient, expected.gradient, 1e-5);
@@ -149,7 +149,7 @@ CompareAddresses(int radius)
   const auto          moving = Store<TPixel>(MakeImage(lattice, 60, 0.0, 0.3));
   const int           radii[3] = { radius, radius, radius };
   const auto          parameters = MakeLnccParameters(radii);
-  const Evaluation    expected = Evaluate(parameters, fixed, moving, HostMask());
+  const LnccEvaluation    expected = Evaluate(parameters, fixed, moving, HostMask());
   HostFieldOf<TPixel> shifted(Lattice(static_cast<int>(voxels) + 1, 1, 1));
   std::copy(fixed.values.begin(), fixed.values.end(), shifted.values.begin() + 1);
   const DeviceField<TPixel> deviceFixed(shifted);

@@ -148,7 +148,7 @@ TEST(Lncc, ZeroPaddingAtAnOffsetOfAThousand)
         parameters.fixedShift = static_cast<float>(offset + 0.4);
         parameters.movingShift = static_cast<float>(offset + 0.6);
         const LnccReference expected = LnccInDouble(parameters, fixed, ToDoubles(moving), valid);
-        const Evaluation    actual = Evaluate(parameters, fixed, moving, valid);
+        const LnccEvaluation    actual = Evaluate(parameters, fixed, moving, valid);
         EXPECT_NEAR(actual.energy[0] / actual.energy[1], expected.sum / expected.count, 1e-5);
         EXPECT_RELATIVE_ERROR(actual.gradient, expected.gradient, offset > 0.0 ? 1e-4 : 1e-5);
         EXPECT_RELATIVE_ERROR(actual.movingGradient, expected.gradient, offset > 0.0 ? 1e-4 : 1e-5);
@@ -167,7 +167,7 @@ TEST(Lncc, GradientToTheFixedImageAlone)
   for (LnccParameters parameters : WithAllWindows({ 2, 3, 1 }))
   {
     parameters.fixedShift = 3.5f;
-    const Evaluation    both = Evaluate(parameters, fixed, moving, HostMask());
+    const LnccEvaluation    both = Evaluate(parameters, fixed, moving, HostMask());
     const DeviceFloats  deviceFixed(fixed);
     const DeviceFloats  deviceMoving(moving);
     const DeviceFloats  gradient(lattice);
@@ -202,7 +202,7 @@ TEST(Lncc, ComponentsAreAveraged)
   {
     for (const LnccParameters & parameters : WithAllWindows({ 2, 2, 2 }))
     {
-      const Evaluation actual = Evaluate(parameters, fixed, moving, valid);
+      const LnccEvaluation actual = Evaluate(parameters, fixed, moving, valid);
       double           sum = 0.0;
       for (int c = 0; c < components; ++c)
       {
@@ -235,7 +235,7 @@ TEST(Lncc, OffsetOfAThousandCostsNoDigits)
   parameters.fixedShift = 1000.4f;
   parameters.movingShift = -999.6f;
   const LnccReference expected = LnccInDouble(parameters, fixed, ToDoubles(moving), HostMask());
-  const Evaluation      actual = Evaluate(parameters, fixed, moving, HostMask());
+  const LnccEvaluation      actual = Evaluate(parameters, fixed, moving, HostMask());
   EXPECT_RELATIVE_NEAR(actual.energy[0], expected.sum, 1e-5);
   EXPECT_RELATIVE_ERROR(actual.gradient, expected.gradient, 1e-5);
   EXPECT_RELATIVE_ERROR(actual.movingGradient, expected.gradient, 1e-5);
@@ -249,7 +249,7 @@ TEST(Lncc, GradientMatchesFiniteDifferences)
   const HostField      moving = MakeImage(lattice, 10, 0.0, 0.3);
   const HostMask       valid = MakeMask(lattice, 11, 0.3);
   const LnccParameters parameters = MakeLnccParameters(radius);
-  const Evaluation     actual = Evaluate(parameters, fixed, moving, valid);
+  const LnccEvaluation     actual = Evaluate(parameters, fixed, moving, valid);
   HostDoubles          expected(lattice);
   HostMask             use(lattice);
   for (std::size_t i = 0; i < use.values.size(); i += 23)
@@ -282,7 +282,7 @@ TEST(Lncc, ConstantImagesAreUncorrelated)
     {
       parameters.fixedShift = pair.first.values[0];
       parameters.movingShift = pair.second.values[0];
-      const Evaluation actual = Evaluate(parameters, pair.first, pair.second, HostMask());
+      const LnccEvaluation actual = Evaluate(parameters, pair.first, pair.second, HostMask());
       EXPECT_NEAR(actual.energy[0], 0.0, 1e-6 * lattice.NumberOfVoxels());
       EXPECT_EQ(actual.energy[1], lattice.NumberOfVoxels());
       EXPECT_LE(MaximumError(actual.gradient, HostDoubles(lattice)), 1e-5);
@@ -306,7 +306,7 @@ TEST(Lncc, LinearlyRelatedImagesCorrelate)
     }
     LnccParameters parameters = MakeLnccParameters(radius);
     parameters.varianceFloor = 1e-12f;
-    const Evaluation actual = Evaluate(parameters, fixed, moving, HostMask());
+    const LnccEvaluation actual = Evaluate(parameters, fixed, moving, HostMask());
     EXPECT_RELATIVE_NEAR(actual.energy[0], lattice.NumberOfVoxels(), 1e-4);
     EXPECT_LE(MaximumError(actual.gradient, HostDoubles(lattice)), 1e-3);
     EXPECT_LE(MaximumError(actual.movingGradient, HostDoubles(lattice)), 1e-3);
@@ -317,7 +317,7 @@ TEST(Lncc, EmptyMaskGivesZero)
 {
   const Lattice    lattice(13, 17, 11);
   const int        radius[3] = { 2, 2, 2 };
-  const Evaluation actual =
+  const LnccEvaluation actual =
     Evaluate(MakeLnccParameters(radius), MakeImage(lattice, 14), MakeImage(lattice, 15), HostMask(lattice));
   EXPECT_EQ(actual.energy, (std::vector<double>{ 0.0, 0.0 }));
   EXPECT_EQ(Norm(actual.gradient), 0.0);
@@ -336,8 +336,8 @@ TEST(Lncc, MaskedVoxelsHaveNoInfluence)
   {
     changed.values[i] = valid.values[i] ? changed.values[i] : 1e4f;
   }
-  const Evaluation before = Evaluate(MakeLnccParameters(radius), fixed, moving, valid);
-  const Evaluation after = Evaluate(MakeLnccParameters(radius), fixed, changed, valid);
+  const LnccEvaluation before = Evaluate(MakeLnccParameters(radius), fixed, moving, valid);
+  const LnccEvaluation after = Evaluate(MakeLnccParameters(radius), fixed, changed, valid);
   EXPECT_EQ(before.energy, after.energy);
   EXPECT_SAME_BITS(before.gradient, after.gradient);
   EXPECT_SAME_BITS(before.movingGradient, after.movingGradient);
@@ -368,7 +368,7 @@ CompareWithItk(const Lattice & lattice, int r)
   const int      radius[3] = { r, r, r };
   LnccParameters parameters = MakeLnccParameters(radius);
   parameters.varianceFloor = 1e-12f;
-  const Evaluation actual = Evaluate(parameters, fixed, moving, HostMask());
+  const LnccEvaluation actual = Evaluate(parameters, fixed, moving, HostMask());
   EXPECT_NEAR(-actual.energy[0] / actual.energy[1], metric->GetValue(), 1e-4);
 }
 } // namespace

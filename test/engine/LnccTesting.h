@@ -10,7 +10,7 @@ namespace engine
 {
 namespace test
 {
-struct Evaluation
+struct LnccEvaluation
 {
   std::vector<double> energy;
   HostField           gradient; ///< asked for alone
@@ -20,7 +20,7 @@ struct Evaluation
 
 /** Value, gradient to the moving image and gradient to both; the values must agree. */
 template <typename TPixel>
-Evaluation
+LnccEvaluation
 Evaluate(const LnccParameters &      parameters,
          const HostFieldOf<TPixel> & fixed,
          const HostFieldOf<TPixel> & moving,
@@ -49,7 +49,7 @@ Evaluate(const LnccParameters &      parameters,
     return energy.Download();
   };
   const DeviceFloats gradient(fixed.lattice, fixed.components);
-  Evaluation         result;
+  LnccEvaluation         result;
   result.energy = evaluate(LnccGradients(gradient));
   result.gradient = gradient.Download();
   const DeviceFloats both[2] = { DeviceFloats(fixed.lattice, fixed.components),
@@ -70,7 +70,7 @@ CompareWithDouble(const LnccParameters & parameters,
                   const HostField &      fixed,
                   const HostField &      moving,
                   const HostMask &       valid,
-                  const Evaluation &     actual)
+                  const LnccEvaluation &     actual)
 {
   const LnccReference expected = LnccInDouble(parameters, fixed, ToDoubles(moving), valid);
   EXPECT_EQ(actual.energy[1], expected.count);
