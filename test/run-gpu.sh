@@ -157,7 +157,8 @@ run_tests() {
 sanitized_tests() {
   local some='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:Greedy.ConvergenceEndsALevel' suite
   printf '%s' "$some"
-  suites() { "$engine" --gtest_list_tests "$@" | grep -E '^[A-Za-z0-9_]+\.$' | sort; }
+  # not the suite that needs volumes past 2^31 voxels
+  suites() { "$engine" --gtest_list_tests "$@" | grep -E '^[A-Za-z0-9_]+\.$' | grep -v '^LargeVolume' | sort; }
   for suite in $(comm -23 <(suites) <(suites --gtest_filter="$some")); do
     printf ':%s*' "$suite"
   done
