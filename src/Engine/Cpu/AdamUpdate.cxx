@@ -71,7 +71,7 @@ AdamUpdate(const Device &,
       for (std::int64_t i = 0; i < length; ++i)
       {
         sum += std::sqrt(squares[i]);
-        largest = squares[i] <= largest ? largest : squares[i]; // NaN is not <= and sticks
+        largest = squares[i] <= largest ? largest : squares[i]; // NaN shows in the sum
       }
     }
     sums[piece] = sum;

@@ -51,7 +51,7 @@ Norms(const Device &, const ConstField & field, double * result)
       }
       const double norm = std::sqrt(square);
       sum += norm;
-      maximum = norm <= maximum ? maximum : norm; // NaN is not <= and sticks
+      maximum = norm <= maximum ? maximum : norm; // NaN shows in the sum
     }
     sums[piece] = sum;
     maxima[piece] = maximum;

@@ -45,7 +45,8 @@ CheckLaunch(const Device & device, const char * kernel)
   Check(cudaGetLastError(), kernel, device.Ordinal());
 }
 
-/** Static and dynamic shared memory of more than 48 KiB must be asked for; of the static kind no kernel has more than 1. */
+/** Static and dynamic shared memory of more than 48 KiB together must be asked for. For kernels with at most 1 KiB of the
+ * static kind. */
 template <typename TKernel>
 void
 AllowSharedMemory(const Device & device, TKernel kernel, std::size_t dynamicBytes)

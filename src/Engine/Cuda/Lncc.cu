@@ -4,7 +4,7 @@
 //   1 EvaluateBoxes       20 (images in, coefficients A, B, C out; 8 without)            about 110
 //   2 SumCoefficients     24 (coefficients and images in, gradient out)                  about 50
 //   On an H200 at 256^3, both, windows of 3, 5, 7 and 9: 0.26, 0.30, 0.34 and 0.39 ms, 0.69 to 0.47 of a copy's bandwidth; the
-//   first limit is the issue of instructions. 96 registers, no spills (80 and 12 bytes with radius 4).
+//   first limit is the issue of instructions. 96 registers, no spills (with radius 4: 80, at most 12 bytes).
 // Wider ones, LnccPlaneSums.h and LnccColumns.h:
 //   1 SumProductsInPlane  28 (images in, five box sums over x and y out)                about 60
 //   2 EvaluateWindows     32 (five sums in, coefficients A, B, C out; 20 without)       about 60
@@ -73,7 +73,7 @@ AddEnergyKernel(const double * component, double scale, bool first, double * ene
 // coefficients. A spare plane for large windows is 6 while there are no coefficients yet. 5 holds slopes.
 // Gaussian windows: 6-11 products, then the coefficients; 0-5 what smoothing makes of either, then slopes in 5.
 // Images of 16 bits, except for windows of LnccMarch.h: two more at the end, the images of a component as float32.
-constexpr int MomentPlanes = 6;
+constexpr int MomentPlanes = MaximumMoments;
 constexpr int SlopePlane = 5;
 
 std::int64_t

@@ -159,9 +159,9 @@ __launch_bounds__(ColumnThreads, both ? 4 : 6) EvaluateWindowsKernel(const float
   StoreBlockResult<Join::Sum, Join::Sum>(energy, count, partials);
 }
 
-/** Kernel 4: sums of the coefficients along z, derivative to the intensity of the image that `images` calls warped: for the fixed one the
- * two change places. The planes of A, B and C are `stride` apart. Reads the workspace and the images, not the
- * coefficients. `scale` is minus the component's share. */
+/** Kernel 4: sums of the coefficients along z, derivative to the intensity of the image that `images` calls warped: for the
+ * fixed one the two change places. The planes of A, B and C are `stride` apart. Reads the workspace and the images, not
+ * the coefficients. `scale` is minus the component's share. */
 __global__ void
 __launch_bounds__(ColumnThreads) FinishGradientKernel(const float * __restrict__ planeSums,
                                                       std::int64_t                      stride,

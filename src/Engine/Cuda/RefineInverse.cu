@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Floor per voxel: 36 bytes (displacement in once through the caches, inverse in and out); about 200 flops and 24 gathered
-// corners per iteration, of which a voxel takes as many as it needs, two or three as a rule.
+// corners per iteration, of which a voxel takes as many as it needs.
 #include "../Operators/RefineInverse.h"
 
 #include "../Math/RefineInverse.h"

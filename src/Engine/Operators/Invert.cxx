@@ -10,22 +10,6 @@ namespace engine
 {
 namespace
 {
-bool
-IsIdentity(const Matrix3 & matrix)
-{
-  for (int i = 0; i < 3; ++i)
-  {
-    for (int j = 0; j < 3; ++j)
-    {
-      if (matrix.m[i][j] != (i == j ? 1.0f : 0.0f))
-      {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
 /** error = v + u o (1 + v), vectors in the unit that toIndex turns into voxels. */
 void
 ComputeError(const Device &           device,
@@ -34,7 +18,7 @@ ComputeError(const Device &           device,
              const Field &            inverse,
              const Field &            error)
 {
-  if (IsIdentity(parameters.toIndex))
+  if (parameters.toIndex.IsIdentity())
   {
     ComposeParameters composition;
     composition.outside = parameters.outside;
