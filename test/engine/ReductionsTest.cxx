@@ -85,6 +85,26 @@ TEST(Reductions, ExtremesAreFoundAnywhere)
   }
 }
 
+TEST(Reductions, AMaskLeavesExtremesOut)
+{
+  const Lattice       lattice(37, 41, 29);
+  HostField           field = MakeNoise(lattice, 1, 6, -1.0, 1.0);
+  HostMask            mask = MakeMask(lattice, 7, 0.5);
+  const DeviceScalars result(2);
+  mask.values[5] = mask.values[9000] = 0;
+  field.values[5] = 9.0f;
+  field.values[9000] = std::numeric_limits<float>::quiet_NaN();
+  float low = 2.0f;
+  float high = -2.0f;
+  for (std::size_t i = 0; i < field.values.size(); ++i)
+  {
+    low = mask.values[i] ? std::min(low, field.values[i]) : low;
+    high = mask.values[i] ? std::max(high, field.values[i]) : high;
+  }
+  MinimumMaximum(TestDevice(), DeviceFloats(field), result.Data(), DeviceMask(mask));
+  EXPECT_EQ(result.Download(), (std::vector<double>{ low, high }));
+}
+
 TEST(Reductions, NotANumberShows)
 {
   for (const Lattice & lattice : { Lattice(1, 1, 1), Lattice(37, 41, 29) })

@@ -358,6 +358,21 @@ TEST(SampledMetrics, MatchDouble)
       SampledCorrelation(
         TestDevice(), parameters, device.samples, energy.Data(), slope.View().data, workspace.Data());
       ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
+      if (!allWindows)
+      {
+        const DeviceDoubles fixedSlope(lattice);
+        SampledCorrelation(TestDevice(),
+                           parameters,
+                           device.samples,
+                           energy.Data(),
+                           slope.View().data,
+                           workspace.Data(),
+                           fixedSlope.View().data);
+        ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
+        Samples exchanged = expected;
+        std::swap(exchanged.fixed, exchanged.moving);
+        ExpectNear(energy, fixedSlope, CorrelationInDouble(exchanged, parameters));
+      }
     }
     const Expectation mattes = MattesInDouble(expected, MakeBins());
     if (mattes.count > 0)
@@ -497,6 +512,10 @@ TEST(SampledMetrics, RejectBadArguments)
   SampledCorrelationParameters parameters;
   parameters.radius[2] = -1;
   EXPECT_THROW(SampledCorrelation(TestDevice(), parameters, device.samples, energy.Data(), nullptr, nullptr), Error);
+  parameters.radius[2] = 1;
+  parameters.allWindows = true;
+  EXPECT_THROW(
+    SampledCorrelation(TestDevice(), parameters, device.samples, energy.Data(), nullptr, nullptr, energy.Data()), Error);
   MattesBins bins;
   bins.numberOfBins = 4;
   EXPECT_THROW(SampledMattes(TestDevice(), bins, device.samples, energy.Data(), nullptr, nullptr), Error);

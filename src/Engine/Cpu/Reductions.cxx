@@ -69,17 +69,21 @@ Norms(const Device &, const ConstField & field, double * result)
 }
 
 void
-MinimumMaximum(const Device &, const ConstField & field, double * result)
+MinimumMaximum(const Device &, const ConstField & field, double * result, const ConstMask & mask)
 {
   const std::int64_t count = field.NumberOfValues();
   std::vector<float> low(NumberOfPieces(count));
   std::vector<float> high(NumberOfPieces(count));
   ParallelForPieces(count, [&](std::int64_t begin, std::int64_t end, std::int64_t piece) {
-    float minimum = field.data[begin];
-    float maximum = minimum;
+    float minimum = std::numeric_limits<float>::infinity();
+    float maximum = -minimum;
     bool  isNumber = true;
     for (std::int64_t i = begin; i < end; ++i)
     {
+      if (mask && mask.data[i] == 0)
+      {
+        continue;
+      }
       const float value = field.data[i];
       minimum = value < minimum ? value : minimum;
       maximum = value > maximum ? value : maximum;

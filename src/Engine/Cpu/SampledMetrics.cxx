@@ -211,7 +211,8 @@ SampledCorrelation(const Device &,
                    const MetricSamples &                samples,
                    double *                             energy,
                    double *                             slope,
-                   double *                             workspace)
+                   double *                             workspace,
+                   double *                             fixedSlope)
 {
   const std::int64_t voxels = samples.lattice.NumberOfVoxels();
   const int          nx = samples.lattice.own.size[0];
@@ -245,7 +246,7 @@ SampledCorrelation(const Device &,
     double count = 0.0;
     for (std::int64_t voxel = row * nx; voxel < (row + 1) * nx; ++voxel)
     {
-      CorrelationTerms terms = { 0.0, 0.0, 0.0, 0.0 };
+      CorrelationTerms terms = { 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 };
       if (samples.valid[voxel])
       {
         terms = ComputeCorrelationTerms({ planes[0][voxel],
@@ -262,6 +263,10 @@ SampledCorrelation(const Device &,
       if (slope)
       {
         slope[voxel] = terms.a * samples.fixed[voxel] - terms.b * samples.moving[voxel] - terms.c;
+      }
+      if (fixedSlope)
+      {
+        fixedSlope[voxel] = terms.a * samples.moving[voxel] - terms.fixedB * samples.fixed[voxel] - terms.fixedC;
       }
       planes[0][voxel] = terms.a;
       planes[1][voxel] = terms.b;

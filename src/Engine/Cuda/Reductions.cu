@@ -49,13 +49,20 @@ __launch_bounds__(StreamThreads)
 
 __global__ void
 __launch_bounds__(StreamThreads)
-  MinimumMaximumKernel(const float * __restrict__ values, std::int64_t count, double * __restrict__ partials)
+  MinimumMaximumKernel(const float * __restrict__ values,
+                       const unsigned char * __restrict__ mask,
+                       std::int64_t count,
+                       double * __restrict__ partials)
 {
   double             minimum = NeutralValue<Join::Minimum>();
   double             maximum = NeutralValue<Join::Maximum>();
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < count; i += stride)
   {
+    if (mask && mask[i] == 0)
+    {
+      continue;
+    }
     const double value = values[i];
     minimum = JoinValues<Join::Minimum>(minimum, value);
     maximum = JoinValues<Join::Maximum>(maximum, value);
@@ -86,11 +93,12 @@ Norms(const Device & device, const ConstField & field, double * result)
 }
 
 void
-MinimumMaximum(const Device & device, const ConstField & field, double * result)
+MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask)
 {
   const cudaStream_t stream = Enter(device);
   const dim3         grid(StreamGrid(field.NumberOfValues()));
-  MinimumMaximumKernel<<<grid, StreamThreads, 0, stream>>>(field.data, field.NumberOfValues(), Partials(device));
+  MinimumMaximumKernel<<<grid, StreamThreads, 0, stream>>>(
+    field.data, mask.data, field.NumberOfValues(), Partials(device));
   CheckLaunch(device, "MinimumMaximum");
   FinishReduction<Join::Minimum, Join::Maximum>(device, stream, grid, result);
 }

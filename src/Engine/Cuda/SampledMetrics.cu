@@ -236,6 +236,7 @@ __launch_bounds__(VoxelThreads) CorrelationKernel(const Extent              exte
                                                   const unsigned char * __restrict__ valid,
                                                   double * sums,
                                                   double * __restrict__ slope,
+                                                  double * __restrict__ fixedSlope,
                                                   double * __restrict__ partials)
 {
   const std::int64_t voxels = extent.NumberOfVoxels();
@@ -243,7 +244,7 @@ __launch_bounds__(VoxelThreads) CorrelationKernel(const Extent              exte
   double             count = 0.0;
   ForEachVoxel(extent, [&](int, int, int, std::int64_t voxel) {
     double * const   s = sums + voxel;
-    CorrelationTerms terms = { 0.0, 0.0, 0.0, 0.0 };
+    CorrelationTerms terms = { 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 };
     if (valid[voxel])
     {
       const CorrelationSums window = { s[0],          s[voxels],     s[2 * voxels],
@@ -255,6 +256,10 @@ __launch_bounds__(VoxelThreads) CorrelationKernel(const Extent              exte
     if (slope)
     {
       slope[voxel] = terms.a * fixed[voxel] - terms.b * moving[voxel] - terms.c;
+    }
+    if (fixedSlope)
+    {
+      fixedSlope[voxel] = terms.a * moving[voxel] - terms.fixedB * fixed[voxel] - terms.fixedC;
     }
     s[0] = terms.a;
     s[voxels] = terms.b;
@@ -321,7 +326,8 @@ SampledCorrelation(const Device &                       device,
                    const MetricSamples &                samples,
                    double *                             energy,
                    double *                             slope,
-                   double *                             workspace)
+                   double *                             workspace,
+                   double *                             fixedSlope)
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(samples.lattice);
@@ -344,6 +350,7 @@ SampledCorrelation(const Device &                       device,
                                                        samples.valid,
                                                        sums,
                                                        slope,
+                                                       fixedSlope,
                                                        Partials(device));
   CheckLaunch(device, "SampledCorrelation");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, energy);

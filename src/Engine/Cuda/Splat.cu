@@ -133,7 +133,7 @@ Splat(const Device &             device,
   double * const     bounds = reinterpret_cast<double *>(workspace);
   Integer * const    sums = reinterpret_cast<Integer *>(workspace + headFloats);
   const int          bits = FixedPoint::BitsOfOne(points);
-  cuda::MinimumMaximum(device, value, bounds);
+  cuda::MinimumMaximum(device, value, bounds, ConstMask());
   for (int c = 0; c < value.components; ++c)
   {
     Check(cudaMemsetAsync(sums, 0, sizeof(Integer) * voxels, stream), "cudaMemsetAsync", device.Ordinal());

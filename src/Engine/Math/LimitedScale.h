@@ -15,6 +15,14 @@ LimitedScale(float scale, const double * largest)
 {
   return largest && *largest > 1.0 ? scale / static_cast<float>(*largest) : scale;
 }
+
+/** scale / *largest, or scale without `largest`: a step whose largest norm is *largest then moves some point by the scale. A
+ * step of 0 stays one. */
+ITK_ENGINE_HOST_DEVICE float
+NormalizedScale(float scale, const double * largest)
+{
+  return largest && *largest > 0.0 ? static_cast<float>(scale / *largest) : scale;
+}
 } // namespace engine
 } // namespace itk
 

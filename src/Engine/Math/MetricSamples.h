@@ -230,10 +230,11 @@ struct CorrelationSums
 };
 constexpr int CorrelationPlanes = 6;
 
-/** cc of one window and the coefficients of its gradient: d cc / dM(y) = a F(y) - b M(y) - c for y in the window. */
+/** cc of one window and the coefficients of its gradients: d cc / dM(y) = a F(y) - b M(y) - c and
+ * d cc / dF(y) = a M(y) - fixedB F(y) - fixedC for y in the window. */
 struct CorrelationTerms
 {
-  double cc, a, b, c;
+  double cc, a, b, c, fixedB, fixedC;
 };
 
 /** How ITK rounds the products of intensities: those of floats are floats. */
@@ -266,7 +267,7 @@ ComputeCorrelationTerms(const CorrelationSums & s, double epsilon, const Correla
   const double     mm = CorrelationRounding::Variance(s.mm, meanM, s.m, rounding.moving);
   const double     fm = s.fm - meanF * s.m;
   const double     product = ff * mm;
-  CorrelationTerms terms = { 1.0, 0.0, 0.0, 0.0 };
+  CorrelationTerms terms = { 1.0, 0.0, 0.0, 0.0, 0.0, 0.0 };
   if (std::fabs(product) > epsilon)
   {
     terms.cc = fm * fm / product;
@@ -274,8 +275,11 @@ ComputeCorrelationTerms(const CorrelationSums & s, double epsilon, const Correla
   if (ff > epsilon && mm > epsilon)
   {
     terms.a = 2.0 * fm / product;
-    terms.b = terms.a * fm / mm;
+    // the quotients first: they are exactly 1 for identical images, whose slope then is exactly 0
+    terms.b = terms.a * (fm / mm);
     terms.c = terms.a * meanF - terms.b * meanM;
+    terms.fixedB = terms.a * (fm / ff);
+    terms.fixedC = terms.a * meanM - terms.fixedB * meanF;
   }
   return terms;
 }

@@ -38,6 +38,15 @@ Compose(const Device &            device,
         const ConstField &        outer,
         const ConstField &        inner,
         const Field &             output);
+
+/** output(x) = v(x) + u(x + toIndex v(x)): the same with all vectors in a unit that toIndex turns into voxels, A = 1. */
+void
+ComposeInUnit(const Device &     device,
+              const Matrix3 &    toIndex,
+              Outside            outside,
+              const ConstField & outer,
+              const ConstField & inner,
+              const Field &      output);
 } // namespace engine
 } // namespace itk
 

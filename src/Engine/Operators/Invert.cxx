@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "Invert.h"
 
-#include "Arithmetic.h"
-#include "Resample.h"
-
 namespace itk
 {
 namespace engine
 {
-namespace
-{
-/** error = v + u o (1 + v), vectors in the unit that toIndex turns into voxels. */
-void
-ComputeError(const Device &           device,
-             const InvertParameters & parameters,
-             const ConstField &       displacement,
-             const Field &            inverse,
-             const Field &            error)
-{
-  if (parameters.toIndex.IsIdentity())
-  {
-    ComposeParameters composition;
-    composition.outside = parameters.outside;
-    Compose(device, composition, displacement, inverse, error);
-    return;
-  }
-  ResampleParameters sampling;
-  sampling.displacementMatrix = parameters.toIndex;
-  sampling.outside = parameters.outside;
-  sampling.accumulate = true;
-  LinearCombination(device, 1.0f, inverse, 0.0f, ConstField(), error);
-  Resample(device, sampling, displacement, inverse, error);
-}
-} // namespace
-
 InvertResult
 Invert(const Device &           device,
        const InvertParameters & parameters,
@@ -57,7 +28,7 @@ Invert(const Device &           device,
   InvertResult result;
   while (true)
   {
-    ComputeError(device, parameters, displacement, inverse, workspace);
+    ComposeInUnit(device, parameters.toIndex, parameters.outside, displacement, inverse, workspace);
     Norms(device, workspace, scalars);
     double norms[2];
     device.CopyToHost(norms, scalars, sizeof(norms));

@@ -52,6 +52,8 @@ WarpMovingImage(const Device &       device,
 
 /** valid <- valid and mask, byte by byte, as 0 or 1. */
 ITK_ENGINE_DECLARE(void IntersectMasks(const Device & device, const ConstMask & mask, const Mask & valid))
+void
+IntersectMasks(const Device & device, const ConstMask & mask, const Mask & valid);
 } // namespace engine
 } // namespace itk
 

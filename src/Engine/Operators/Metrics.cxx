@@ -100,8 +100,16 @@ WarpMovingImage(const Device &       device,
   if (inputs.fixedMask)
   {
     RequireField(inputs.fixedMask, inputs.fixed.lattice, 1, "fixed mask");
-    ITK_ENGINE_DISPATCH(device, IntersectMasks(device, inputs.fixedMask, inside));
+    IntersectMasks(device, inputs.fixedMask, inside);
   }
+}
+
+void
+IntersectMasks(const Device & device, const ConstMask & mask, const Mask & valid)
+{
+  RequireField(valid, valid.lattice, 1, "valid");
+  RequireField(mask, valid.lattice, 1, "mask");
+  ITK_ENGINE_DISPATCH(device, IntersectMasks(device, mask, valid));
 }
 
 void

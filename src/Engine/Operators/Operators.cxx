@@ -172,10 +172,14 @@ Norms(const Device & device, const ConstField & field, double * result)
 }
 
 void
-MinimumMaximum(const Device & device, const ConstField & field, double * result)
+MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask)
 {
-  RequireField(field, field.lattice, field.components, "field");
-  ITK_ENGINE_DISPATCH(device, MinimumMaximum(device, field, result));
+  RequireField(field, field.lattice, mask ? 1 : field.components, "field");
+  if (mask)
+  {
+    RequireField(mask, field.lattice, 1, "mask");
+  }
+  ITK_ENGINE_DISPATCH(device, MinimumMaximum(device, field, result, mask));
 }
 
 void

@@ -18,15 +18,16 @@ ITK_ENGINE_DECLARE(void Sum(const Device & device, const ConstField & field, dou
 /** result[0] = sum over the voxels, result[1] = maximum over the voxels, of the Euclidean norm across components. */
 ITK_ENGINE_DECLARE(void Norms(const Device & device, const ConstField & field, double * result))
 
-/** result[0] = smallest, result[1] = largest value. */
-ITK_ENGINE_DECLARE(void MinimumMaximum(const Device & device, const ConstField & field, double * result))
+/** result[0] = smallest, result[1] = largest value; with a mask (of a scalar field) those where it is not 0. */
+ITK_ENGINE_DECLARE(
+  void MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask))
 
 void
 Sum(const Device & device, const ConstField & field, double * result);
 void
 Norms(const Device & device, const ConstField & field, double * result);
 void
-MinimumMaximum(const Device & device, const ConstField & field, double * result);
+MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask = ConstMask());
 } // namespace engine
 } // namespace itk
 

@@ -101,9 +101,14 @@ SampledCorrelation(const Device &                       device,
                    const MetricSamples &                samples,
                    double *                             energy,
                    double *                             slope,
-                   double *                             workspace)
+                   double *                             workspace,
+                   double *                             fixedSlope)
 {
   RequireSamples(samples);
+  if (fixedSlope && (!slope || parameters.allWindows))
+  {
+    ThrowError("the slope of the fixed image is wanted ", slope ? "of all windows" : "alone");
+  }
   for (const int radius : parameters.radius)
   {
     if (radius < 0)
@@ -111,7 +116,7 @@ SampledCorrelation(const Device &                       device,
       ThrowError("the radius of the correlation's window is ", radius, ", below 0");
     }
   }
-  ITK_ENGINE_DISPATCH(device, SampledCorrelation(device, parameters, samples, energy, slope, workspace));
+  ITK_ENGINE_DISPATCH(device, SampledCorrelation(device, parameters, samples, energy, slope, workspace, fixedSlope));
 }
 
 void

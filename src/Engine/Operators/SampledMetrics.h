@@ -77,6 +77,7 @@ struct SampledCorrelationParameters
  * and what that leaves of the variance is kept, as in ITK, whose windows of no variance are not always of cc 1. Slope: 2 sFM / (sFF sMM) (F - mean F - sFM / sMM (M - mean M)),
  * summed over the windows that hold x if `allWindows`, which makes it the derivative of the sum of cc; ITK has that of the
  * window around x alone. 0 for windows with sFF or sMM <= epsilon. Workspace: SampledCorrelationWorkspace doubles.
+ * `fixedSlope`, optional beside the slope and not with allWindows: the slope with the images' roles exchanged.
  * Source: Avants, Epstein, Grossman, Gee: Symmetric diffeomorphic image registration with cross-correlation, Medical Image
  * Analysis 12 (2008), as in itk::ANTSNeighborhoodCorrelationImageToImageMetricv4. */
 ITK_ENGINE_DECLARE(void SampledCorrelation(const Device &                       device,
@@ -84,14 +85,16 @@ ITK_ENGINE_DECLARE(void SampledCorrelation(const Device &                       
                                            const MetricSamples &                samples,
                                            double *                             energy,
                                            double *                             slope,
-                                           double *                             workspace))
+                                           double *                             workspace,
+                                           double *                             fixedSlope))
 void
 SampledCorrelation(const Device &                       device,
                    const SampledCorrelationParameters & parameters,
                    const MetricSamples &                samples,
                    double *                             energy,
                    double *                             slope,
-                   double *                             workspace);
+                   double *                             workspace,
+                   double *                             fixedSlope = nullptr);
 inline CorrelationRounding
 GetCorrelationRounding(const MetricSamples & samples)
 {

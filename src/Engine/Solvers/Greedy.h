@@ -3,12 +3,11 @@
 #define itkEngineGreedy_h
 
 #include "../Operators/Regularization.h"
-#include "PyramidLevel.h"
+#include "SolverLevel.h"
 #include "SolverMetric.h"
 #include "StepRule.h"
 
 #include <functional>
-#include <vector>
 
 namespace itk
 {
@@ -22,10 +21,9 @@ enum class Parametrization
   Additive            ///< u, by addition of steps: free-form, kept from folding by the guard alone
 };
 
-struct GreedyLevel : PyramidLevel
-{
-  int iterations = 50;
-};
+using GreedyLevel = SolverLevel;
+using GreedyProgress = SolverProgress;
+using GreedyLevelReport = SolverLevelReport;
 
 struct GreedyParameters
 {
@@ -42,25 +40,6 @@ struct GreedyParameters
   Parametrization          parametrization = Parametrization::Compositive;
   int                      squarings = 7; ///< of StationaryVelocity's exponential
   double                   minimumJacobian = 0.1;
-};
-
-/** What an observer is told; see GPUDiffeomorphicEngine::Progress. */
-struct GreedyProgress
-{
-  unsigned int level = 0;
-  unsigned int iteration = 0;
-  unsigned int iterationsOfLevel = 0;
-  double       metricValue = 0.0;
-  double       convergenceValue = 0.0;
-  bool         startsLevel = false;
-};
-
-struct GreedyLevelReport
-{
-  Lattice             lattice;
-  std::vector<double> metricValues;
-  double              seconds = 0.0;
-  bool                converged = false;
 };
 
 struct GreedyReport

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineSymmetricLevel_h
+#define itkEngineSymmetricLevel_h
+
+#include "../Operators/GaussianSmooth.h"
+#include "../Operators/NormalizeStep.h"
+#include "MidpointUnits.h"
+
+#include <memory>
+
+namespace itk
+{
+namespace engine
+{
+/** One level of a SymmetricSolver at work: its images, its memory and its iterations. */
+class SymmetricLevel
+{
+public:
+  SymmetricLevel(const Device &              device,
+                 const SymmetricProblem &    problem,
+                 const SymmetricParameters & parameters,
+                 const MidpointMetric &      metric,
+                 unsigned int                level,
+                 const LevelGeometry &       geometry,
+                 const Matrix3 &             toIndex);
+
+  /** Bytes that the constructor takes at its height. */
+  static std::size_t
+  Bytes(const SymmetricProblem &    problem,
+        const SymmetricParameters & parameters,
+        const MidpointMetric &      metric,
+        unsigned int                level,
+        const LevelGeometry &       geometry);
+
+  /** One iteration, counted from 0; returns the metric's value before its step. */
+  double
+  Iterate(int iteration, const SymmetricState & state);
+
+private:
+  /** One of the two images. */
+  struct Side
+  {
+    ConstField         image; ///< smoothed, at full resolution
+    ConstMask          mask;
+    ResampleParameters sampling;
+    Field              atMiddle;
+    Mask               maskAtMiddle;
+    Field              update;
+    double *           norms; ///< of the update
+    std::unique_ptr<StepRule> stepRule;
+  };
+
+  void
+  MakeSide(Side & side, const ConstField & image, const ConstMask & mask, const double (&variance)[3], Buffer<float> & buffer);
+  void
+  SetSampling(Side & side, const double (&affine)[3][4], float outside);
+  void
+  WarpToMiddle(const SymmetricState & state);
+
+  /** Writes the gradient of one side's update. */
+  void
+  TakeGradient(bool ofFixed, const ConstField & image, float scale, const Field & gradient);
+
+  /** Scales a smoothed gradient to a step. */
+  void
+  TakeStep(Side & side, int iteration, const Field & gradient);
+
+  void
+  Smooth(const SymmetricKernel (&kernels)[3], double variance, const Field & input, const Field & output);
+
+  /** Composes a map with its update, and finds its inverse. */
+  void
+  ApplyUpdate(const Field & update, const Field & spare, const Field & map, const Field & inverse);
+
+  Device                      m_Device;
+  const SymmetricProblem &    m_Problem;
+  const SymmetricParameters & m_Parameters;
+  MidpointMetric              m_Metric;
+  LevelGeometry               m_Geometry;
+  Lattice                     m_Lattice;
+  Matrix3                     m_ToIndex;
+  MidpointUnits               m_Units;
+  Arena                       m_Arena;
+  Buffer<float>               m_FixedBuffer;
+  Buffer<float>               m_MovingBuffer;
+  Side                        m_Fixed;
+  Side                        m_Moving;
+  Mask                        m_Valid;
+  Field                       m_Spare[4];
+  float *                     m_Scratch = nullptr;
+  double *                    m_Energies = nullptr;
+  double *                    m_Scalars = nullptr; ///< for inversions and folds
+  SymmetricKernel             m_UpdateKernels[3];
+  SymmetricKernel             m_TotalKernels[3];
+};
+} // namespace engine
+} // namespace itk
+
+#endif
