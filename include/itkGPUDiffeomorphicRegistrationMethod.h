@@ -20,6 +20,7 @@
 
 #include "itkGPUDiffeomorphicEngine.h"
 #include "itkGPUGreedyDiffeomorphicSolver.h"
+#include "itkGPUSymmetricDiffeomorphicSolver.h"
 #include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
 #include "itkAffineTransform.h"
 #include "itkMattesMutualInformationImageToImageMetricv4.h"
@@ -48,6 +49,15 @@ namespace itk
  *
  * For the device images are scaled to [0, 1] between their 0.1 % and 99.9 % quantiles (inside the masks); a constant
  * image and NaN or infinite voxels are exceptions.
+ *
+ * SetSymmetricSolver(GPUSymmetricDiffeomorphicSolver::New()) takes the symmetric solver (SyN) in place of the greedy one;
+ * GPUSyNImageRegistrationMethod is this class with that solver and the defaults of SyNImageRegistrationMethod. Then everything is
+ * as in the superclass: all of its setters, the middle transforms with their inverses (set at the end, and before each
+ * IterationEvent that has an observer), the grid of the output, which is that of the last level, images sampled between the
+ * voxels of the full resolution, a linear fixed initial transform, and the start from restored middle transforms. Fields go from
+ * level to level as by ITK's DisplacementFieldTransformParametersAdaptor for the level's grid; adaptors that are set are not
+ * needed. Pixels are computed with as float. DownsampleImagesForMetricDerivativesOff runs in the superclass.
+ * AbortGenerateData ends after the iteration at hand, and leaves the transforms of that one.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -94,7 +104,11 @@ public:
   itkSetObjectMacro(Solver, SolverType);
   itkGetModifiableObjectMacro(Solver, SolverType);
 
-  /** Also compute the inverse field. Default on. */
+  /** The symmetric solver and its parameters; null (default): the greedy solver runs. */
+  itkSetObjectMacro(SymmetricSolver, GPUSymmetricDiffeomorphicSolver);
+  itkGetModifiableObjectMacro(SymmetricSolver, GPUSymmetricDiffeomorphicSolver);
+
+  /** Also compute the inverse field. Default on; the symmetric solver always has it. */
   itkSetMacro(ComputeInverse, bool);
   itkGetConstMacro(ComputeInverse, bool);
   itkBooleanMacro(ComputeInverse);
@@ -143,11 +157,57 @@ private:
                                                                                   typename Superclass::RealType>;
   using DoubleTransformType = AffineTransform<double, ImageDimension>;
 
+  /** What an engine problem points into. */
+  struct ProblemStorage
+  {
+    std::vector<float>         fixed;
+    std::vector<float>         moving;
+    std::vector<unsigned char> fixedMask;
+    std::vector<unsigned char> movingMask;
+  };
+
   void
   GenerateDataOnDevice();
+  void
+  GenerateSymmetricDataOnDevice();
 
   GPUDiffeomorphicEngine::GreedyParameters
   MakeParameters() const;
+  GPUSymmetricDiffeomorphicEngine::Parameters
+  MakeSymmetricParameters() const;
+
+  /** Metric, levels, learning rate, variances and convergence: what the solvers have in common. */
+  template <typename TParameters>
+  void
+  FillParameters(TParameters & parameters) const;
+
+  /** Images, masks and the map to the moving image. */
+  void
+  FillProblem(GPUDiffeomorphicEngine::Problem & problem, ProblemStorage & storage) const;
+
+  /** Index of the fixed image -> transform, linear or null -> index of the image. */
+  template <typename TImage>
+  GPUDiffeomorphicEngine::AffineType
+  MakeIndexMap(const typename Superclass::InitialTransformType * transform, const TImage * image) const;
+
+  /** Passes progress on to the members and the observers; false if the user aborts. */
+  bool
+  Report(const GPUDiffeomorphicEngine::Progress & progress);
+
+  /** An allocated field of the symmetric solver's grid. */
+  typename DisplacementFieldType::Pointer
+  MakeGridField(const GPUSymmetricDiffeomorphicEngine::Grid & grid) const;
+
+  /** Fills one from vectors in voxels, which it empties. */
+  typename DisplacementFieldType::Pointer
+  MakeGridField(const GPUSymmetricDiffeomorphicEngine::Grid & grid, std::vector<float> & vectors) const;
+
+  void
+  SetMiddleTransforms(GPUSymmetricDiffeomorphicEngine::State state);
+
+  /** From the middle transforms, brought to the grid of the first level. */
+  GPUSymmetricDiffeomorphicEngine::State
+  GetRestoredState() const;
 
   /** One byte per buffered voxel of the image, or null without a mask. */
   template <typename TImage, typename TMask>
@@ -167,11 +227,14 @@ private:
   bool                m_ComputeInverse{ true };
   bool                m_Warned{ false };
   ResultType          m_Result;
+
+  GPUSymmetricDiffeomorphicSolver::Pointer m_SymmetricSolver;
 };
 } // namespace itk
 
 #ifndef ITK_MANUAL_INSTANTIATION
 #  include "itkGPUDiffeomorphicRegistrationMethod.hxx"
+#  include "itkGPUDiffeomorphicRegistrationMethodSymmetric.hxx"
 #endif
 
 #endif

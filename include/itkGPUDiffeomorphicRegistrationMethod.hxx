@@ -83,18 +83,23 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   {
     return "optimizer weights are set";
   }
-  if (this->m_FixedToMiddleTransform || this->m_MovingToMiddleTransform)
+  if (!m_SymmetricSolver && (this->m_FixedToMiddleTransform || this->m_MovingToMiddleTransform))
   {
     return "a state is to be restored from middle transforms";
+  }
+  if (m_SymmetricSolver && !this->m_DownsampleImagesForMetricDerivatives)
+  {
+    return "the images are not to be downsampled for the derivatives of the metric";
   }
   const auto isIdentity = [](const auto * transform) {
     const auto * composite = dynamic_cast<const typename Superclass::CompositeTransformType *>(transform);
     return !transform || std::string(transform->GetNameOfClass()) == "IdentityTransform" ||
            (composite && composite->GetNumberOfTransforms() == 0);
   };
-  if (!isIdentity(this->GetFixedInitialTransform()))
+  const auto * fixed = this->GetFixedInitialTransform();
+  if (!isIdentity(fixed) && !(m_SymmetricSolver && fixed->IsLinear()))
   {
-    return "a fixed initial transform is set";
+    return m_SymmetricSolver ? "the fixed initial transform is not linear" : "a fixed initial transform is set";
   }
   const auto * moving = this->GetMovingInitialTransform();
   if (!isIdentity(moving) && !moving->IsLinear())
@@ -102,7 +107,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
     return "the moving initial transform is not linear";
   }
   const auto * initial = dynamic_cast<const OutputTransformType *>(this->GetInitialTransform());
-  if (initial && initial->GetDisplacementField())
+  // SyN starts from its middle transforms alone
+  if (!m_SymmetricSolver && initial && initial->GetDisplacementField())
   {
     using IteratorType = ImageRegionConstIterator<DisplacementFieldType>;
     const auto * field = initial->GetDisplacementField();
@@ -125,7 +131,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   const std::string uncovered = this->DescribeUncoveredCase();
   if (uncovered.empty())
   {
-    this->GenerateDataOnDevice();
+    m_SymmetricSolver ? this->GenerateSymmetricDataOnDevice() : this->GenerateDataOnDevice();
     return;
   }
   if (!m_Warned)
@@ -139,9 +145,10 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
-GPUDiffeomorphicEngine::GreedyParameters
+template <typename TParameters>
+void
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-  MakeParameters() const
+  FillParameters(TParameters & parameters) const
 {
   const SizeValueType levels = this->m_NumberOfLevels;
   // the superclass never shortens its list of shrink factors
@@ -152,7 +159,6 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
                       << " shrink factors, " << this->m_SmoothingSigmasPerLevel.Size() << " smoothing sigmas and "
                       << this->m_NumberOfIterationsPerLevel.Size() << " numbers of iterations");
   }
-  GPUDiffeomorphicEngine::GreedyParameters parameters;
   if (const auto * correlation = dynamic_cast<const CorrelationMetricType *>(this->m_Metric.GetPointer()))
   {
     parameters.metric = GPUDiffeomorphicEngine::MetricEnum::LocalNormalizedCrossCorrelation;
@@ -194,6 +200,15 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   parameters.totalFieldVariance = this->GetGaussianSmoothingVarianceForTheTotalField();
   parameters.convergenceThreshold = this->m_ConvergenceThreshold;
   parameters.convergenceWindowSize = this->m_ConvergenceWindowSize;
+}
+
+template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
+GPUDiffeomorphicEngine::GreedyParameters
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  MakeParameters() const
+{
+  GPUDiffeomorphicEngine::GreedyParameters parameters;
+  this->FillParameters(parameters);
   parameters.stepRule = m_Solver->GetStepRule();
   parameters.parametrization = m_Solver->GetParametrization();
   parameters.diffusionWeight = m_Solver->GetDiffusionWeight();
@@ -274,69 +289,83 @@ typename GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTr
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
 void
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-  GenerateDataOnDevice()
+  FillProblem(GPUDiffeomorphicEngine::Problem & problem, ProblemStorage & storage) const
 {
-  this->AllocateOutputs();
   const auto * fixed = this->GetFixedImage();
   const auto * moving = this->GetMovingImage();
-
-  GPUDiffeomorphicEngine::Problem problem;
-  std::vector<float>              fixedStorage;
-  std::vector<float>              movingStorage;
-  std::vector<unsigned char>      fixedMaskStorage;
-  std::vector<unsigned char>      movingMaskStorage;
   problem.fixedSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(fixed);
   problem.movingSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(moving);
-  problem.fixedImage = GPUDiffeomorphicGeometry::GetFloatBuffer(fixed, fixedStorage);
-  problem.movingImage = GPUDiffeomorphicGeometry::GetFloatBuffer(moving, movingStorage);
+  problem.fixedImage = GPUDiffeomorphicGeometry::GetFloatBuffer(fixed, storage.fixed);
+  problem.movingImage = GPUDiffeomorphicGeometry::GetFloatBuffer(moving, storage.moving);
   const auto * metric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
-  problem.fixedMask = MakeMask(fixed, metric->GetFixedImageMask(), fixedMaskStorage);
-  problem.movingMask = MakeMask(moving, metric->GetMovingImageMask(), movingMaskStorage);
+  problem.fixedMask = MakeMask(fixed, metric->GetFixedImageMask(), storage.fixedMask);
+  problem.movingMask = MakeMask(moving, metric->GetMovingImageMask(), storage.movingMask);
+  problem.affine = this->MakeIndexMap(this->GetMovingInitialTransform(), moving);
+}
 
+template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
+template <typename TImage>
+GPUDiffeomorphicEngine::AffineType
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  MakeIndexMap(const typename Superclass::InitialTransformType * transform, const TImage * image) const
+{
   // ITK's transforms are in double or float; the map is taken in double.
   using TransformType = Transform<double, ImageDimension, ImageDimension>;
-  const auto * initial = this->GetMovingInitialTransform();
+  const auto * fixed = this->GetFixedImage();
   if constexpr (std::is_same<typename OutputTransformType::ScalarType, double>::value)
   {
-    problem.affine = GPUDiffeomorphicGeometry::GetIndexToIndexMap<ImageDimension>(
-      fixed, static_cast<const TransformType *>(initial), moving);
+    return GPUDiffeomorphicGeometry::GetIndexToIndexMap<ImageDimension>(
+      fixed, static_cast<const TransformType *>(transform), image);
   }
   else
   {
-    const auto linear = MakeDoubleTransform(initial);
-    problem.affine = GPUDiffeomorphicGeometry::GetIndexToIndexMap<ImageDimension>(
-      fixed, static_cast<const TransformType *>(linear.GetPointer()), moving);
+    const auto linear = MakeDoubleTransform(transform);
+    return GPUDiffeomorphicGeometry::GetIndexToIndexMap<ImageDimension>(
+      fixed, static_cast<const TransformType *>(linear.GetPointer()), image);
   }
+}
 
-  const auto   parameters = this->MakeParameters();
-  SizeValueType total = 0;
-  for (const auto & level : parameters.levels)
+template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
+bool
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  Report(const GPUDiffeomorphicEngine::Progress & progress)
+{
+  this->m_CurrentLevel = progress.level;
+  this->m_CurrentIteration = progress.iteration;
+  if (progress.startsLevel)
   {
-    total += level.iterations;
+    this->m_IsConverged = false;
+    this->InvokeEvent(MultiResolutionIterationEvent());
   }
-  const auto observe = [&](const GPUDiffeomorphicEngine::Progress & progress) {
-    this->m_CurrentLevel = progress.level;
-    this->m_CurrentIteration = progress.iteration;
-    if (progress.startsLevel)
+  else
+  {
+    this->m_CurrentMetricValue = progress.metricValue;
+    this->m_CurrentConvergenceValue = progress.convergenceValue;
+    this->m_IsConverged = progress.convergenceValue < this->m_ConvergenceThreshold;
+    SizeValueType before = 0;
+    SizeValueType total = 0;
+    for (SizeValueType l = 0; l < this->m_NumberOfLevels; ++l)
     {
-      this->m_IsConverged = false;
-      this->InvokeEvent(MultiResolutionIterationEvent());
+      before += l < progress.level ? this->m_NumberOfIterationsPerLevel[l] : 0;
+      total += this->m_NumberOfIterationsPerLevel[l];
     }
-    else
-    {
-      this->m_CurrentMetricValue = progress.metricValue;
-      this->m_CurrentConvergenceValue = progress.convergenceValue;
-      this->m_IsConverged = progress.convergenceValue < this->m_ConvergenceThreshold;
-      SizeValueType before = 0;
-      for (unsigned int l = 0; l < progress.level; ++l)
-      {
-        before += parameters.levels[l].iterations;
-      }
-      this->UpdateProgress(static_cast<float>(before + progress.iteration) / static_cast<float>(total));
-      this->InvokeEvent(IterationEvent());
-    }
-    return !this->GetAbortGenerateData();
-  };
+    this->UpdateProgress(static_cast<float>(before + progress.iteration) / static_cast<float>(total));
+    this->InvokeEvent(IterationEvent());
+  }
+  return !this->GetAbortGenerateData();
+}
+
+template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
+void
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  GenerateDataOnDevice()
+{
+  this->AllocateOutputs();
+  GPUDiffeomorphicEngine::Problem problem;
+  ProblemStorage                  storage;
+  this->FillProblem(problem, storage);
+  const auto parameters = this->MakeParameters();
+  const auto observe = [this](const GPUDiffeomorphicEngine::Progress & progress) { return this->Report(progress); };
   m_Result = GPUDiffeomorphicEngine::RegisterGreedy(m_Device, problem, parameters, observe);
   if (m_Result.cancelled)
   {
@@ -397,6 +426,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   os << indent << "DeviceName: " << m_Result.device << std::endl;
   os << indent << "ComputeInverse: " << (m_ComputeInverse ? "On" : "Off") << std::endl;
   itkPrintSelfObjectMacro(Solver);
+  itkPrintSelfObjectMacro(SymmetricSolver);
 }
 } // namespace itk
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "itkGPUDiffeomorphicEngineTransfer.h"
+#include "itkGPUDiffeomorphicEngineImages.h"
 
 #include "itkGPUDiffeomorphicLabels.h"
 
@@ -9,9 +9,6 @@
 #include "Solvers/Greedy.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <exception>
 
 namespace itk
 {
@@ -19,137 +16,11 @@ using namespace facade;
 
 namespace
 {
-using Clock = std::chrono::steady_clock;
-
-double
-SecondsSince(Clock::time_point start)
-{
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/** How an image's intensities map to about [0, 1]. */
-struct IntensityRange
-{
-  float shift = 0.0f;
-  float scale = 1.0f;
-  float mean = 0.0f; ///< after the map
-};
-
-/** From the 0.1 % to the 99.9 % quantile inside the mask, so that a few hot voxels do not decide the scale. */
-IntensityRange
-FindIntensityRange(const float * image, const unsigned char * mask, std::int64_t count, const char * name)
-{
-  float        low = std::numeric_limits<float>::max();
-  float        high = std::numeric_limits<float>::lowest();
-  std::int64_t used = 0;
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    if (!std::isfinite(image[i]))
-    {
-      engine::ThrowError(name, " holds NaN or infinite intensities (first at voxel ", i, ")");
-    }
-    if (!mask || mask[i])
-    {
-      low = std::min(low, image[i]);
-      high = std::max(high, image[i]);
-      ++used;
-    }
-  }
-  if (used == 0)
-  {
-    engine::ThrowError("the mask of ", name, " is empty");
-  }
-  if (!(high > low))
-  {
-    engine::ThrowError(name, " is constant (", low, ")", mask ? " inside its mask" : "");
-  }
-  constexpr int             bins = 4096;
-  std::vector<std::int64_t> histogram(bins, 0);
-  const double              toBin = bins / (static_cast<double>(high) - low);
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    if (!mask || mask[i])
-    {
-      ++histogram[std::min(bins - 1, static_cast<int>((static_cast<double>(image[i]) - low) * toBin))];
-    }
-  }
-  const auto quantile = [&](double fraction) {
-    std::int64_t below = 0;
-    int          bin = 0;
-    while (bin < bins - 1 && below + histogram[bin] <= fraction * used)
-    {
-      below += histogram[bin++];
-    }
-    return bin;
-  };
-  const int lowBin = quantile(0.001);
-  int       highBin = quantile(0.999) + 1;
-  if (highBin - lowBin < bins / 64) // nearly all voxels alike: the rest is the signal
-  {
-    highBin = bins;
-  }
-  IntensityRange range;
-  range.shift = static_cast<float>(low + lowBin / toBin);
-  range.scale = static_cast<float>(toBin / (highBin - lowBin));
-  double sum = 0.0;
-  for (int bin = 0; bin < bins; ++bin)
-  {
-    sum += static_cast<double>(histogram[bin]) * (bin + 0.5 - lowBin) / (highBin - lowBin);
-  }
-  range.mean = static_cast<float>(sum / static_cast<double>(used));
-  return range;
-}
-
-engine::Buffer<float>
-UploadImage(const engine::Device & device, const float * image, std::int64_t count, const IntensityRange & range)
-{
-  std::vector<float> scaled(count);
-  ForPieces(count, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-    {
-      scaled[i] = (image[i] - range.shift) * range.scale;
-    }
-  });
-  engine::Buffer<float> buffer(device, count);
-  device.CopyFromHost(buffer.Data(), scaled.data(), buffer.Bytes());
-  return buffer;
-}
-
-engine::ConstMask
-UploadMask(const engine::Device &          device,
-           const unsigned char *           mask,
-           const engine::Lattice &         lattice,
-           engine::Buffer<unsigned char> & buffer)
-{
-  if (!mask)
-  {
-    return engine::ConstMask();
-  }
-  buffer = engine::Buffer<unsigned char>(device, lattice.NumberOfVoxels());
-  device.CopyFromHost(buffer.Data(), mask, buffer.Bytes());
-  return engine::ConstMask(buffer.Data(), lattice);
-}
-
-engine::MetricKind
-ToEngine(GPUDiffeomorphicEngine::MetricEnum metric)
-{
-  switch (metric)
-  {
-    case GPUDiffeomorphicEngine::MetricEnum::LocalNormalizedCrossCorrelation:
-      return engine::MetricKind::Lncc;
-    case GPUDiffeomorphicEngine::MetricEnum::MeanSquares:
-      return engine::MetricKind::MeanSquares;
-    case GPUDiffeomorphicEngine::MetricEnum::MutualInformation:
-      return engine::MetricKind::MutualInformation;
-  }
-  engine::ThrowError("unknown metric ", static_cast<int>(metric));
-}
-
 engine::GreedyParameters
 ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
 {
   engine::GreedyParameters result;
-  result.metric.kind = ToEngine(parameters.metric);
+  result.metric.kind = ToMetricKind(parameters.metric);
   result.metric.mutualInformation.numberOfBins = parameters.numberOfBins;
   std::copy(parameters.radius.begin(), parameters.radius.end(), result.metric.lncc.radius);
   result.metric.lncc.varianceFloor = static_cast<float>(parameters.varianceFloor);
@@ -171,36 +42,9 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   result.minimumJacobian = parameters.minimumJacobian;
   for (const auto & level : parameters.levels)
   {
-    engine::GreedyLevel each;
-    for (int d = 0; d < 3; ++d)
-    {
-      for (const double sigma : { level.fixedSigmas[d], level.movingSigmas[d] })
-      {
-        if (!(sigma >= 0.0) || !std::isfinite(sigma))
-        {
-          engine::ThrowError("smoothing sigma is ", sigma, ": a number >= 0 is needed");
-        }
-      }
-      each.shrinkFactors[d] = level.shrinkFactors[d];
-      each.fixedVariance[d] = level.fixedSigmas[d] * level.fixedSigmas[d];
-      each.movingVariance[d] = level.movingSigmas[d] * level.movingSigmas[d];
-    }
-    each.iterations = level.iterations;
-    result.levels.push_back(each);
+    result.levels.push_back(ToSolverLevel(level));
   }
   return result;
-}
-
-void
-RequireMemory(const engine::Device & device, std::size_t needed, const engine::Lattice & lattice)
-{
-  const std::size_t available = device.FreeBytes();
-  if (needed > available)
-  {
-    engine::ThrowError("a fixed image of ", lattice.size[0], 'x', lattice.size[1], 'x', lattice.size[2], " needs ",
-                       needed >> 20, " MiB on ", device.Name(), ", which has ", available >> 20,
-                       " MiB free; a last level with a larger shrink factor needs less");
-  }
 }
 } // namespace
 
@@ -298,29 +142,14 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     if (progress)
     {
       callback = [&](const engine::GreedyProgress & state) {
-        Progress p;
-        p.level = state.level;
-        p.iteration = state.iteration;
-        p.iterationsOfLevel = state.iterationsOfLevel;
-        p.metricValue = state.metricValue;
-        p.convergenceValue = state.convergenceValue;
-        p.startsLevel = state.startsLevel;
-        return progress(p);
+        return progress(ToProgress(state));
       };
     }
     engine::GreedySolver       solver(device, inputs, ToEngine(parameters));
     const engine::GreedyReport report = solver.Run(displacement, callback);
     result.seconds = SecondsSince(start);
 
-    for (const auto & level : report.levels)
-    {
-      LevelReport each;
-      std::copy_n(level.lattice.size, 3, each.size.begin());
-      each.metricValues = level.metricValues;
-      each.seconds = level.seconds;
-      each.converged = level.converged;
-      result.levels.push_back(each);
-    }
+    result.levels = ToLevelReports(report.levels);
     result.initialMetricValue = report.initialMetricValue;
     result.finalMetricValue = report.finalMetricValue;
     result.minimumJacobian = report.minimumJacobian;
