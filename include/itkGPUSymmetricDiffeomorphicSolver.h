@@ -36,7 +36,8 @@ namespace itk
  * Faster, and closer to the images: SetDerivative(Exact), the gradient that has all windows of the correlation and its two images'
  * own updates, with SetStep(Adam). Then the images are scaled to [0, 1] between their 0.1 % and 99.9 % quantiles, updates are in
  * voxels, a smoothing variance below 0.5 smooths by that variance, maps are inverted once per iteration, and MinimumJacobian
- * keeps both half maps from folding.
+ * keeps both maps and the result from folding. The learning rate bounds the step of each image, so that both together move by
+ * twice that: 0.25 here is what 0.5 is to the greedy solver.
  *
  * Avants, Epstein, Grossman, Gee: Symmetric diffeomorphic image registration with cross-correlation, Medical Image Analysis 12
  * (2008).
@@ -80,8 +81,8 @@ public:
   itkSetMacro(Epsilon, double);
   itkGetConstMacro(Epsilon, double);
 
-  /** Where the Jacobian determinant of a half map would fall below this, it is relaxed. 0 or less (default): no guard, as in
-   * ITK. */
+  /** Where the Jacobian determinant of a map to the middle (with the exact derivative in the end also of the result) would fall
+   * below this, it is relaxed. 0 or less (default): no guard, as in ITK. */
   itkSetMacro(MinimumJacobian, double);
   itkGetConstMacro(MinimumJacobian, double);
 

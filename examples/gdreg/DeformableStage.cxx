@@ -105,13 +105,29 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   method->GetModifiableSolver()->SetStepRule(settings.stepRule);
   method->GetModifiableSolver()->SetParametrization(settings.parametrization);
   method->GetModifiableSolver()->SetNumberOfStepReductions(static_cast<unsigned int>(settings.stepReductions));
+  if (settings.solver == SolverEnum::Symmetric)
+  {
+    using SolverType = itk::GPUSymmetricDiffeomorphicSolver;
+    const auto solver = SolverType::New();
+    if (!settings.itkSteps)
+    {
+      const bool adam = settings.stepRule == itk::GPUDiffeomorphicEngine::StepRuleEnum::Adam;
+      solver->SetDerivative(SolverType::DerivativeEnum::Exact);
+      solver->SetStep(adam ? SolverType::StepEnum::Adam : SolverType::StepEnum::NormalizedGradient);
+      solver->SetMinimumJacobian(settings.minimumJacobian);
+      // both images move, each by up to that
+      method->SetLearningRate(static_cast<float>(0.5 * settings.learningRate));
+    }
+    metric->SetUseMovingImageGradientFilter(false);
+    method->SetSymmetricSolver(solver);
+  }
   method->SetDevice(settings.device);
 
   if (input.progress)
   {
-    method->AddObserver(itk::IterationEvent(), [&input, &method](const itk::EventObject & event) {
-      // A new level announces itself by an event derived from this one, before its first iteration.
-      if (typeid(event) == typeid(itk::IterationEvent) &&
+    const auto observe = [&input, &method](const itk::EventObject & event) {
+      // A new level announces itself by an event derived from IterationEvent, before its first iteration.
+      if (typeid(event) != typeid(itk::MultiResolutionIterationEvent) && method->GetCurrentIteration() > 0 &&
           !input.progress(static_cast<unsigned int>(method->GetCurrentLevel()) + 1,
                           static_cast<unsigned int>(method->GetCurrentIteration()),
                           method->GetCurrentMetricValue(),
@@ -119,9 +135,23 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
       {
         method->AbortGenerateDataOn();
       }
-    });
+    };
+    // For an observer of its iterations the symmetric solver fetches four fields from the device each time.
+    settings.solver == SolverEnum::Symmetric ? method->AddObserver(itk::ProgressEvent(), observe)
+                                             : method->AddObserver(itk::IterationEvent(), observe);
   }
   method->Update();
+  if (settings.solver == SolverEnum::Symmetric)
+  {
+    // its field lies on the grid of the last level
+    const auto adaptor = itk::DisplacementFieldTransformParametersAdaptor<OutputTransformType>::New();
+    adaptor->SetRequiredSize(input.fixed->GetBufferedRegion().GetSize());
+    adaptor->SetRequiredSpacing(input.fixed->GetSpacing());
+    adaptor->SetRequiredOrigin(input.fixed->GetOrigin());
+    adaptor->SetRequiredDirection(input.fixed->GetDirection());
+    adaptor->SetTransform(method->GetModifiableTransform());
+    adaptor->AdaptTransformParameters();
+  }
 
   DeformableStageResult<VDimension> result;
   result.field = method->GetModifiableTransform()->GetModifiableDisplacementField();

@@ -74,7 +74,8 @@ CheckMemory(const RegisterSettings & settings, const ImageInformation & fixed, c
   double       needed = images + 12.0 * static_cast<double>(fixed.numberOfVoxels);
   if (settings.solver != SolverEnum::None)
   {
-    needed += 60.0 * static_cast<double>(fixed.numberOfVoxels) /
+    const double perVoxel = settings.solver == SolverEnum::Symmetric ? 190.0 : 60.0;
+    needed += perVoxel * static_cast<double>(fixed.numberOfVoxels) /
               std::pow(settings.shrinkFactors.back(), static_cast<double>(fixed.dimension));
   }
   const std::string chosen = ResolveDevice(settings.device);

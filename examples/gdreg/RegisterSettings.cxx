@@ -94,16 +94,19 @@ RegisterSettings::Interpret()
                                      { "translation", LinearModelEnum::Translation },
                                      { "rigid", LinearModelEnum::Rigid },
                                      { "affine", LinearModelEnum::Affine } });
-  solver =
-    Choose<SolverEnum>("--solver", solverName, { { "greedy", SolverEnum::Greedy }, { "none", SolverEnum::None } });
+  solver = Choose<SolverEnum>(
+    "--solver",
+    solverName,
+    { { "greedy", SolverEnum::Greedy }, { "syn", SolverEnum::Symmetric }, { "none", SolverEnum::None } });
   metric = Choose<SimilarityEnum>("--metric",
                                   metricName,
                                   { { "lncc", SimilarityEnum::LocalCorrelation },
                                     { "mi", SimilarityEnum::MutualInformation },
                                     { "ssd", SimilarityEnum::MeanSquares } });
   using Engine = itk::GPUDiffeomorphicEngine;
+  itkSteps = solver == SolverEnum::Symmetric && stepRuleName == "itk";
   stepRule = Choose<Engine::StepRuleEnum>("--step-rule",
-                                          stepRuleName,
+                                          itkSteps ? "adam" : stepRuleName,
                                           { { "adam", Engine::StepRuleEnum::Adam },
                                             { "gradient", Engine::StepRuleEnum::NormalizedGradient },
                                             { "levenberg", Engine::StepRuleEnum::Levenberg } });
@@ -112,6 +115,18 @@ RegisterSettings::Interpret()
                                                         { { "compositive", Engine::ParametrizationEnum::Compositive },
                                                           { "velocity", Engine::ParametrizationEnum::StationaryVelocity },
                                                           { "additive", Engine::ParametrizationEnum::Additive } });
+
+  const auto greedyOnly = [this](const std::string & argument, const bool isSet) {
+    if (solver == SolverEnum::Symmetric && isSet)
+    {
+      throw BadInput(argument, "--solver syn does not have it");
+    }
+  };
+  greedyOnly("--step-rule levenberg", stepRule == Engine::StepRuleEnum::Levenberg);
+  greedyOnly("--parametrization " + parametrizationName, parametrization != Engine::ParametrizationEnum::Compositive);
+  greedyOnly("--step-reductions", stepReductions != 0);
+  greedyOnly("--diffusion-weight", diffusionWeight != 0.0);
+  greedyOnly("--volume-weight", volumeWeight != 0.0);
 
   shrinkFactors.clear();
   smoothingSigmas.clear();

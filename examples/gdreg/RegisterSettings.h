@@ -15,6 +15,7 @@ namespace gdreg
 enum class SolverEnum
 {
   Greedy,
+  Symmetric,
   None
 };
 
@@ -62,6 +63,7 @@ struct RegisterSettings
 
   LinearModelEnum           linear{ LinearModelEnum::Affine };
   SolverEnum                solver{ SolverEnum::Greedy };
+  bool                      itkSteps{ false }; ///< of the symmetric solver: SyN as in ITK
   SimilarityEnum            metric{ SimilarityEnum::LocalCorrelation };
   itk::GPUDiffeomorphicEngine::StepRuleEnum        stepRule{};
   itk::GPUDiffeomorphicEngine::ParametrizationEnum parametrization{};

@@ -57,7 +57,9 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
     "--initial-transform", settings.initialTransform, "Linear transform file to start from, fixed to moving points");
   command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid or affine")
     ->capture_default_str();
-  command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();
+  command
+    ->add_option("--solver", settings.solverName, "Deformable stage: greedy, syn (symmetric: both images move) or none")
+    ->capture_default_str();
   command->add_option("--metric", settings.metricName, "lncc (local correlation), mi (mutual information) or ssd (mean squares)")
     ->capture_default_str();
   command->add_option("--radius", settings.radius, "Radius of lncc's window in voxels")->capture_default_str();
@@ -68,7 +70,10 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
     ->capture_default_str();
   command->add_option("--iterations", settings.iterationsText, "Most iterations of each level")->capture_default_str();
   command
-    ->add_option("--step-rule", settings.stepRuleName, "How a gradient becomes a step: adam, gradient or levenberg")
+    ->add_option("--step-rule",
+                 settings.stepRuleName,
+                 "How a gradient becomes a step: adam, gradient, levenberg (greedy only) or itk (syn only: SyN's\n"
+                 "gradient and steps as in ITK, without a bound on det J)")
     ->capture_default_str();
   command
     ->add_option("--parametrization",
@@ -80,7 +85,10 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
                  settings.stepReductions,
                  "How often a converged level goes on with half the learning rate and total variance")
     ->capture_default_str();
-  command->add_option("--learning-rate", settings.learningRate, "Largest step of an iteration in voxels of the level")
+  command
+    ->add_option("--learning-rate",
+                 settings.learningRate,
+                 "Largest step of an iteration in voxels of the level; with syn both images together, with --step-rule itk each")
     ->capture_default_str();
   command->add_option("--update-variance", settings.updateVariance, "Gaussian of the update in voxels^2 of the level")
     ->capture_default_str();

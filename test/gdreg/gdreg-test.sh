@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests the program gdreg:
 #   gdreg-test.sh <gdreg> <folder of MakeTestImages and CheckOutputs> <work folder> <device> <part>
-# Parts: bad-input, register2, register3, commands. Exit code 77 when the device is not there.
+# Parts: bad-input, register2, register3, syn, commands. Exit code 77 when the device is not there.
 set -u
 gdreg=$1
 tools=$2
@@ -141,6 +141,12 @@ bad_input()
   bad_option --threads -1
   bad_option --metric mutual
   bad_option --step-rule newton
+  bad_option --step-rule itk
+  bad_option --step-rule levenberg --solver syn
+  bad_option --parametrization velocity --solver syn
+  bad_option --step-reductions 1 --solver syn
+  bad_option --diffusion-weight 1 --solver syn
+  bad_option --volume-weight 1 --solver syn
   bad_option --parametrization spline
   bad_option --step-reductions -1
   bad_option --diffusion-weight -1
@@ -180,14 +186,14 @@ bad_input()
   bad -labels score
 }
 
-# register <dimension> <linear>: a run from images to files, and every file checked
+# register <dimension> <linear> [options...]: a run from images to files, and every file checked
 register()
 {
   local d=$1 linear=$2
   local prefix=$work/out/$linear$d fixed=fixed$d.nii.gz moving=moving$d.nii.gz
   local labels=(--fixed-labels "fixed_labels$d.nii.gz" --moving-labels "moving_labels$d.nii.gz")
   local pair=(--fixed "$fixed" --moving "$moving" --linear "$linear" --device "$device"
-    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30)
+    --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 60x30 "${@:3}")
   if ! "$gdreg" register "${pair[@]}" --output-prefix "$prefix" \
     --report "$prefix.html" --json "$prefix.json" > "$work/stdout" 2> "$work/stderr"; then
     fail "register $d $linear: $(cat "$work/stderr")"
@@ -310,6 +316,7 @@ case $part in
   bad-input) bad_input ;;
   register2) register 2 none && register 2 affine ;;
   register3) register 3 none && register 3 affine ;;
+  syn) register 2 affine --solver syn && register 3 none --solver syn --step-rule itk ;;
   commands) commands ;;
   *) fail "unknown part $part" ;;
 esac

@@ -79,7 +79,8 @@ Run(const MidpointStencil & stencil, const ConstField & image, const TSlope * sl
         const int place[3] = { x, y, z };
         float     g[3];
         float     v[3];
-        TakeDifferences(stencil, image.data, place, size, g);
+        stencil.IsOblique() ? TakeObliqueDifferences(stencil, image.data, place, size, g)
+                            : TakeDifferences(stencil, image.data, place, size, g);
         stencil.matrix.Multiply(g, v);
         const float s = static_cast<float>(stencil.scale * slope[row + x]);
         for (int c = 0; c < 3; ++c)

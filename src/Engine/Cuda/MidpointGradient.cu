@@ -12,7 +12,7 @@ namespace cuda
 {
 namespace
 {
-template <typename TSlope>
+template <typename TSlope, bool oblique>
 __global__ void
 __launch_bounds__(VoxelThreads) MidpointGradientKernel(const __grid_constant__ MidpointStencil stencil,
                                                        const Extent                            extent,
@@ -26,7 +26,14 @@ __launch_bounds__(VoxelThreads) MidpointGradientKernel(const __grid_constant__ M
     const int place[3] = { x, y, z };
     float     g[3];
     float     v[3];
-    TakeDifferences(stencil, image, place, size, g);
+    if (oblique)
+    {
+      TakeObliqueDifferences(stencil, image, place, size, g);
+    }
+    else
+    {
+      TakeDifferences(stencil, image, place, size, g);
+    }
     stencil.matrix.Multiply(g, v);
     const float s = static_cast<float>(stencil.scale * slope[offset]);
     gradient[offset] = s * v[0];
@@ -45,8 +52,9 @@ Run(const Device &          device,
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(gradient.lattice);
-  MidpointGradientKernel<TSlope>
-    <<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(stencil, extent, image.data, slope, gradient.data);
+  const auto kernel =
+    stencil.IsOblique() ? MidpointGradientKernel<TSlope, true> : MidpointGradientKernel<TSlope, false>;
+  kernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(stencil, extent, image.data, slope, gradient.data);
   CheckLaunch(device, "MidpointGradient");
 }
 } // namespace

@@ -40,6 +40,12 @@ struct MidpointStencil
   bool     onAxes = true;       ///< steps of half a voxel along the grid's axes
   bool     isGradient = false;  ///< the image has three components, which are the differences
   float    scale = 1.0f;
+
+  bool
+  IsOblique() const
+  {
+    return !onAxes && !isGradient;
+  }
 };
 
 ITK_ENGINE_HOST_DEVICE int
@@ -86,6 +92,24 @@ SampleAfter(const GridStep & step, const float * image, const int (&x)[3], const
 
 /** The differences at x, before the matrix. */
 ITK_ENGINE_HOST_DEVICE void
+TakeObliqueDifferences(const MidpointStencil & stencil,
+                       const float *           image,
+                       const int (&x)[3],
+                       const int (&size)[3],
+                       float (&g)[3])
+{
+  for (int d = 0; d < 3; ++d)
+  {
+    g[d] = 0.0f;
+    if (d < stencil.dimension && IsInsideAfter(stencil.after[d], x, size) && IsInsideAfter(stencil.before[d], x, size))
+    {
+      g[d] = SampleAfter(stencil.after[d], image, x, size) - SampleAfter(stencil.before[d], image, x, size);
+    }
+  }
+}
+
+/** The same where the stencil is on the axes, or the image a gradient. */
+ITK_ENGINE_HOST_DEVICE void
 TakeDifferences(const MidpointStencil & stencil, const float * image, const int (&x)[3], const int (&size)[3], float (&g)[3])
 {
   std::int64_t stride = 1;
@@ -107,7 +131,7 @@ TakeDifferences(const MidpointStencil & stencil, const float * image, const int 
     {
       g[d] = image[offset + d * voxels];
     }
-    else if (stencil.onAxes)
+    else
     {
       // half a voxel up is outside at the high end; half a voxel down is inside, and the edge, at the low one
       if (x[d] < size[d] - 1)
@@ -115,10 +139,6 @@ TakeDifferences(const MidpointStencil & stencil, const float * image, const int 
         g[d] = 0.5f * (image[offset + stride] - image[offset - (x[d] > 0 ? stride : 0)]);
       }
       stride *= size[d];
-    }
-    else if (IsInsideAfter(stencil.after[d], x, size) && IsInsideAfter(stencil.before[d], x, size))
-    {
-      g[d] = SampleAfter(stencil.after[d], image, x, size) - SampleAfter(stencil.before[d], image, x, size);
     }
   }
 }

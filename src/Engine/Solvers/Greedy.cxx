@@ -4,8 +4,8 @@
 #include "../Operators/Arithmetic.h"
 #include "../Operators/ExponentialGradient.h"
 #include "../Operators/GaussianSmooth.h"
-#include "../Operators/JacobianDeterminant.h"
 #include "Convergence.h"
+#include "RemoveFolds.h"
 
 #include <algorithm>
 #include <chrono>
@@ -119,28 +119,6 @@ GreedySolver::RequiredBytes() const
       largest, LevelBytes(images.MakeInputs(m_Problem, ConstField()), level.iterations) + images.Bytes() + fieldBytes);
   }
   return largest;
-}
-
-void
-GreedySolver::RemoveFolds(const Field & displacement, const Mask & flags, const Field & workspace) const
-{
-  if (m_Parameters.minimumJacobian <= 0.0)
-  {
-    return;
-  }
-  const Buffer<double> count(m_Device, 1);
-  constexpr int        maximumPasses = 200;
-  for (int pass = 0; pass < maximumPasses; ++pass)
-  {
-    RelaxFolds(
-      m_Device, static_cast<float>(m_Parameters.minimumJacobian), displacement, count.Data(), flags, workspace);
-    double number = 0.0;
-    m_Device.CopyToHost(&number, count.Data(), sizeof(number));
-    if (number == 0.0)
-    {
-      return;
-    }
-  }
 }
 
 void
@@ -287,7 +265,7 @@ GreedySolver::RunLevel(unsigned int        level,
   }
   if (!isVelocity)
   {
-    RemoveFolds(state, flags, gradient);
+    RemoveFolds(m_Device, m_Parameters.minimumJacobian, state, flags, gradient);
   }
 }
 
@@ -312,7 +290,7 @@ GreedySolver::Finish(const Field & displacement, bool foldsAreRemoved) const
     m_Device.Synchronize();
   }
   const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
-  RemoveFolds(displacement, Mask(flags.Data(), lattice), workspace);
+  RemoveFolds(m_Device, m_Parameters.minimumJacobian, displacement, Mask(flags.Data(), lattice), workspace);
 }
 
 double

@@ -100,10 +100,6 @@ private:
   double
   EvaluateFullResolution(const ConstField & displacement) const;
 
-  /** Relaxes until no determinant is below the threshold, as a guarantee outside the iterations. */
-  void
-  RemoveFolds(const Field & displacement, const Mask & flags, const Field & workspace) const;
-
   std::int64_t
   ScratchFloats(const MetricInputs & inputs) const;
 

@@ -7,6 +7,7 @@
 #include "../Operators/RefineInverse.h"
 #include "Convergence.h"
 #include "MidpointUnits.h"
+#include "RemoveFolds.h"
 #include "SymmetricLevel.h"
 
 #include <algorithm>
@@ -199,44 +200,50 @@ SymmetricSolver::Run(const Callback & callback)
     const LevelGeometry geometry = this->MakeGeometry(level);
     levelReport.lattice = geometry.lattice;
     this->AdaptState(geometry);
-    WindowConvergence convergence(m_Parameters.convergenceWindow);
-    SymmetricLevel    work(m_Device, m_Problem, m_Parameters, m_Metric, level, geometry, m_State.toIndex);
-    for (int i = 0; i < iterations && !levelReport.converged && !report.cancelled; ++i)
+    this->RunLevel(level, callback, progress, report);
+    if (m_Parameters.derivative == MidpointDerivative::Exact)
     {
-      progress.iteration = static_cast<unsigned int>(i + 1);
-      progress.metricValue = work.Iterate(i, m_State);
-      convergence.AddEnergy(progress.metricValue);
-      progress.convergenceValue = convergence.Value();
-      levelReport.metricValues.push_back(progress.metricValue);
-      levelReport.converged = progress.convergenceValue < m_Parameters.convergenceThreshold;
-      report.cancelled = callback && !callback(progress);
+      this->CleanMaps();
     }
     m_Device.Synchronize();
     levelReport.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  if (m_Parameters.derivative == MidpointDerivative::Exact)
-  {
-    this->RefineInverses();
   }
   return report;
 }
 
 void
-SymmetricSolver::RefineInverses() const
+SymmetricSolver::RunLevel(unsigned int level, const Callback & callback, SolverProgress progress, SymmetricReport & report)
 {
-  const Lattice &         lattice = m_State.geometry.lattice;
-  const Buffer<float>     buffer(m_Device, 3 * lattice.NumberOfVoxels());
-  const Buffer<double>    scalars(m_Device, 2);
-  RefineInverseParameters parameters;
-  parameters.outside = Outside::Value;
+  SolverLevelReport & levelReport = report.levels[level];
+  WindowConvergence   convergence(m_Parameters.convergenceWindow);
+  SymmetricLevel      work(m_Device, m_Problem, m_Parameters, m_Metric, level, m_State.geometry, m_State.toIndex);
+  for (int i = 0; i < m_Parameters.levels[level].iterations && !levelReport.converged && !report.cancelled; ++i)
+  {
+    progress.iteration = static_cast<unsigned int>(i + 1);
+    progress.metricValue = work.Iterate(i, m_State);
+    convergence.AddEnergy(progress.metricValue);
+    progress.convergenceValue = convergence.Value();
+    levelReport.metricValues.push_back(progress.metricValue);
+    levelReport.converged = progress.convergenceValue < m_Parameters.convergenceThreshold;
+    report.cancelled = callback && !callback(progress);
+  }
+  m_Device.Synchronize();
+}
+
+void
+SymmetricSolver::CleanMaps() const
+{
+  const Lattice &             lattice = m_State.geometry.lattice;
+  const Buffer<float>         buffer(m_Device, 3 * lattice.NumberOfVoxels());
+  const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
+  const Buffer<double>        scalars(m_Device, 2);
+  const Field                 workspace(buffer.Data(), lattice, 3);
   for (int i = 0; i < 4; i += 2)
   {
-    InvertByNewton(m_Device,
-                   parameters,
-                   m_State.fields[i],
-                   m_State.fields[i + 1],
-                   Field(buffer.Data(), lattice, 3),
-                   scalars.Data());
+    RemoveFolds(
+      m_Device, m_Parameters.minimumJacobian, m_State.fields[i], Mask(flags.Data(), lattice), workspace);
+    InvertByNewton(
+      m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], workspace, scalars.Data());
   }
 }
 
@@ -244,6 +251,19 @@ void
 SymmetricSolver::WriteForward(const Field & displacement) const
 {
   this->Join(m_State.MovingToMiddleInverse(), m_State.FixedToMiddle(), displacement);
+  if (m_Parameters.derivative == MidpointDerivative::Exact)
+  {
+    // where both maps are steep their composition may still fold
+    const Lattice &             lattice = displacement.lattice;
+    const Buffer<float>         buffer(m_Device, displacement.NumberOfValues());
+    const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
+    RemoveFolds(m_Device,
+                m_Parameters.minimumJacobian,
+                displacement,
+                Mask(flags.Data(), lattice),
+                Field(buffer.Data(), lattice, 3));
+    m_Device.Synchronize();
+  }
 }
 
 void

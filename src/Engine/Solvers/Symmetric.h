@@ -46,7 +46,7 @@ struct SymmetricParameters
   bool                     averageMidPointGradients = false;
   /** Gradients of the images at the mid-point: of a Gaussian of the largest spacing, or central differences. Itk only. */
   bool   gradientFilter = false;
-  double minimumJacobian = 0.0; ///< of both half maps: relaxed where below it, if positive
+  double minimumJacobian = 0.0; ///< of both maps, and if Exact of the result: relaxed where below it, if positive
 };
 
 /** Where a symmetric registration stands: fixed to middle, its inverse, moving to middle, its inverse. The vectors are physical
@@ -99,7 +99,7 @@ struct SymmetricReport
  *   f <- G_totalVariance((1 + d_f) o f), 0 on the boundary, and m likewise; with Itk a variance below 0.5 mixes smoothed and
  *         not smoothed as ITK does,
  *   f^-1 <- the inverse of f from the last one by ITK's fixed point (Operators/Invert.h), f <- the inverse of f^-1; m likewise.
- *         Exact leaves out the second, and inverts by Newton's method after the last iteration.
+ *         Exact leaves out the second, and inverts by Newton's method at the end of a level.
  * The metric's value is the mean over both directions. A level ends after its iterations or when ITK's window slope falls below
  * the threshold. The value is read in each iteration, the residuals of the inversions in each of theirs.
  *
@@ -152,9 +152,12 @@ private:
   Buffer<float>
   MakeState(const LevelGeometry & geometry, SymmetricState & state) const;
 
-  /** Inverts both maps to their last digits. */
   void
-  RefineInverses() const;
+  RunLevel(unsigned int level, const Callback & callback, SolverProgress progress, SymmetricReport & report);
+
+  /** Removes the folds of both maps and inverts them to their last digits. */
+  void
+  CleanMaps() const;
 
   void
   Join(const Field & outer, const Field & inner, const Field & displacement) const;
