@@ -99,10 +99,10 @@ StoreBlockResult(double a, double b, double * partials)
 
 constexpr int FinishThreads = 1024;
 
+/** Joins the pairs that the blocks stored, as one block of FinishThreads. */
 template <Join first, Join second>
-__global__ void
-__launch_bounds__(FinishThreads)
-  FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
+__device__ __forceinline__ void
+FinishBlocks(const double * partials, int blocks, double * result, int numberOfResults)
 {
   double a = NeutralValue<first>();
   double b = NeutralValue<second>();
@@ -120,6 +120,14 @@ __launch_bounds__(FinishThreads)
       result[1] = b;
     }
   }
+}
+
+template <Join first, Join second>
+__global__ void
+__launch_bounds__(FinishThreads)
+  FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
+{
+  FinishBlocks<first, second>(partials, blocks, result, numberOfResults);
 }
 
 inline double *
