@@ -139,8 +139,9 @@ MakeUpsample(Problem & p)
   return one;
 }
 
+/** With a variance, the gradient is smoothed first. */
 Case
-MakeAdam(Problem & p)
+MakeAdam(Problem & p, double variance)
 {
   Case one{ 2 * (12 + 12 + 4), "read g 12, first moment 12, second 4; write the same" };
   p.Copy(p.slope, p.vector[0]);
@@ -153,12 +154,27 @@ MakeAdam(Problem & p)
   clock.steps = reinterpret_cast<int *>(p.numbers + 3);
   p.device.CopyFromHost(p.numbers + 2, &corrections, sizeof(corrections));
   p.device.SetZero(clock.steps, sizeof(int));
-  one.work = [&p, clock] {
-    AdamUpdate(p.device, AdamParameters(), clock, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
-  };
-  one.error = [&p] {
+  SymmetricKernel kernels[3];
+  std::fill_n(kernels, 3, MakeGaussianKernel(variance));
+  if (variance > 0.0)
+  {
+    const auto memory = std::make_shared<Buffer<float>>(p.device, 3 * p.lattice.NumberOfVoxels());
+    p.Copy(p.slope, Field(memory->Data(), p.lattice, 3));
+    one.work = [&p, clock, kernels, memory] {
+      const Field gradient(memory->Data(), p.lattice, 3);
+      SmoothedAdamUpdate(
+        p.device, kernels, AdamParameters(), clock, gradient, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
+    };
+  }
+  else
+  {
+    one.work = [&p, clock] {
+      AdamUpdate(p.device, AdamParameters(), clock, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
+    };
+  }
+  one.error = [&p, kernels] {
     const AdamParameters parameters;
-    const HostField      g = p.Download(p.slope);
+    const HostDoubles    g = test::ConvolveInDouble(kernels, SmoothBoundary::ZeroFlux, p.Download(p.slope));
     HostDoubles          first = test::ToDoubles(p.Download(p.small));
     HostDoubles          second = test::ToDoubles(p.Download(p.fixed));
     HostDoubles          direction(p.lattice, 3);
@@ -316,12 +332,14 @@ AddFieldCases(std::vector<Entry> & entries)
   for (const bool isVector : { false, true })
   {
     const std::string name = std::string("GaussianSmooth/") + (isVector ? "vector" : "scalar");
+    entries.push_back({ name + "/variance2", [isVector](Problem & p) { return MakeSmooth(p, 2.0, isVector); } });
     entries.push_back({ name + "/variance1", [isVector](Problem & p) { return MakeSmooth(p, 1.0, isVector); } });
     entries.push_back({ name + "/variance0.5", [isVector](Problem & p) { return MakeSmooth(p, 0.5, isVector); } });
   }
   entries.push_back({ "Downsample/2", MakeDownsample });
   entries.push_back({ "Upsample/2", MakeUpsample });
-  entries.push_back({ "AdamUpdate", MakeAdam });
+  entries.push_back({ "AdamUpdate", [](Problem & p) { return MakeAdam(p, 0.0); } });
+  entries.push_back({ "SmoothedAdamUpdate/variance2", [](Problem & p) { return MakeAdam(p, 2.0); } });
   entries.push_back(
     { "GradientDirection/normalized", [](Problem & p) { return MakeDirection(p, DirectionRule::Normalized); } });
   entries.push_back(

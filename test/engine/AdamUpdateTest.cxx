@@ -4,7 +4,9 @@
 #include "Operators/AdamUpdate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
 namespace itk
 {
@@ -158,6 +160,77 @@ TEST(AdamUpdate, RefusesAClockWithoutCorrections)
   EXPECT_THROW(AdamUpdate(TestDevice(), MakeParameters(), AdamClock(), vector, vector, second, norms.Data()), Error);
   clock.count = 0;
   EXPECT_THROW(AdamUpdate(TestDevice(), MakeParameters(), clock, vector, vector, second, norms.Data()), Error);
+}
+
+// Checks that a step with the smoothing in front of it is the two of them, to the bit, on columns of many planes and few, on
+// tiles that end beyond the volume, and for kernels that the fused pass does not take.
+TEST(AdamUpdate, SmoothedStepsAreSmoothingAndSteps)
+{
+  const std::pair<Lattice, std::array<double, 3>> cases[] = {
+    { Lattice(13, 11, 9), { { 2.0, 2.0, 2.0 } } },   { Lattice(68, 21, 7), { { 1.0, 1.0, 1.0 } } },
+    { Lattice(6, 23, 16), { { 0.3, 0.0, 2.0 } } },   { Lattice(5, 1, 8), { { 0.5, 1.0, 0.1 } } },
+    { Lattice(17, 12, 1), { { 1.0, 1.0, 1.0 } } },   { Lattice(13, 11, 9), { { 1.0, 2.0, 0.0 } } },
+    { Lattice(12, 10, 11), { { 5.0, 1.0, 20.0 } } }, { Lattice(4, 3, 23), { { 0.5, 0.5, 0.5 } } },
+    { Lattice(1, 1, 1), { { 2.0, 2.0, 2.0 } } },
+  };
+  for (const auto & one : cases)
+  {
+    const Lattice & lattice = one.first;
+    SCOPED_TRACE(Describe(lattice));
+    SymmetricKernel kernels[3];
+    for (int axis = 0; axis < 3; ++axis)
+    {
+      kernels[axis] = MakeGaussianKernel(one.second[axis]);
+    }
+    const DeviceFloats  direction(lattice, 3);
+    const DeviceFloats  expected(lattice, 3);
+    const DeviceFloats  first[2] = { DeviceFloats(HostField(lattice, 3)), DeviceFloats(HostField(lattice, 3)) };
+    const DeviceFloats  second[2] = { DeviceFloats(HostField{ lattice }), DeviceFloats(HostField{ lattice }) };
+    const DeviceScalars norms[2] = { DeviceScalars(2), DeviceScalars(2) };
+    const DeviceClock   clock[2];
+    for (int iteration = 1; iteration <= 2; ++iteration)
+    {
+      const DeviceFloats gradient[2] = { DeviceFloats(GradientOf(lattice, iteration)),
+                                         DeviceFloats(GradientOf(lattice, iteration)) };
+      SmoothedAdamUpdate(TestDevice(),
+                         kernels,
+                         MakeParameters(),
+                         clock[0],
+                         gradient[0],
+                         direction,
+                         first[0],
+                         second[0],
+                         norms[0].Data());
+      GaussianSmooth(TestDevice(), kernels, SmoothBoundary::ZeroFlux, gradient[1], expected, gradient[1]);
+      AdamUpdate(TestDevice(), MakeParameters(), clock[1], expected, first[1], second[1], norms[1].Data());
+      EXPECT_SAME_BITS(direction.Download(), expected.Download());
+      EXPECT_SAME_BITS(first[0].Download(), first[1].Download());
+      EXPECT_SAME_BITS(second[0].Download(), second[1].Download());
+      EXPECT_EQ(norms[0].Download()[1], norms[1].Download()[1]);
+      EXPECT_EQ(clock[0].Steps(), iteration);
+    }
+  }
+}
+
+// Checks that NaN in one voxel is not lost on the way to the largest norm.
+TEST(AdamUpdate, NotANumberShowsInSmoothedSteps)
+{
+  const Lattice         lattice(9, 12, 10);
+  HostField             noise = GradientOf(lattice, 1);
+  const SymmetricKernel kernels[3] = { MakeGaussianKernel(0.5), MakeGaussianKernel(0.5), MakeGaussianKernel(0.5) };
+  noise(1, 2, 3, 9) = std::numeric_limits<float>::quiet_NaN();
+  const DeviceFloats  gradient(noise);
+  const DeviceFloats  direction(lattice, 3);
+  const DeviceFloats  first(HostField(lattice, 3));
+  const DeviceFloats  second{ HostField(lattice) };
+  const DeviceScalars norms(2);
+  const DeviceClock   clock;
+  SmoothedAdamUpdate(
+    TestDevice(), kernels, MakeParameters(), clock, gradient, direction, first, second, norms.Data());
+  EXPECT_TRUE(std::isnan(norms.Download()[1]) || std::isnan(norms.Download()[0]));
+  EXPECT_THROW(
+    SmoothedAdamUpdate(TestDevice(), kernels, MakeParameters(), clock, gradient, gradient, first, second, norms.Data()),
+    Error);
 }
 
 TEST(AdamUpdate, TwoRunsGiveTheSameBits)

@@ -92,6 +92,21 @@ AdamUpdate(const Device &,
     norms[1] = maxima[piece] <= norms[1] ? norms[1] : maxima[piece];
   }
 }
+
+void
+SmoothedAdamUpdate(const Device &          device,
+                   const SymmetricKernel (&kernels)[3],
+                   const AdamParameters & parameters,
+                   const AdamClock &      clock,
+                   const Field &          gradient,
+                   const Field &          direction,
+                   const Field &          first,
+                   const Field &          second,
+                   double *               norms)
+{
+  cpu::GaussianSmooth(device, kernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
+  cpu::AdamUpdate(device, parameters, clock, direction, first, second, norms);
+}
 } // namespace cpu
 } // namespace engine
 } // namespace itk

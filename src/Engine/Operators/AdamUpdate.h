@@ -4,6 +4,7 @@
 
 #include "../Core/Dispatch.h"
 #include "../Math/Adam.h"
+#include "GaussianSmooth.h"
 
 namespace itk
 {
@@ -35,6 +36,18 @@ ITK_ENGINE_DECLARE(void AdamUpdate(const Device &         device,
                                    const Field &          second,
                                    double *               norms))
 
+/** GaussianSmooth, edges continued, of the gradient into `direction`, with the gradient as workspace, and AdamUpdate of that:
+ * the same direction and state, but of `norms` the maximum alone. */
+ITK_ENGINE_DECLARE(void SmoothedAdamUpdate(const Device &          device,
+                                           const SymmetricKernel (&kernels)[3],
+                                           const AdamParameters & parameters,
+                                           const AdamClock &      clock,
+                                           const Field &          gradient,
+                                           const Field &          direction,
+                                           const Field &          first,
+                                           const Field &          second,
+                                           double *               norms))
+
 void
 AdamUpdate(const Device &         device,
            const AdamParameters & parameters,
@@ -43,6 +56,16 @@ AdamUpdate(const Device &         device,
            const Field &          first,
            const Field &          second,
            double *               norms);
+void
+SmoothedAdamUpdate(const Device &          device,
+                   const SymmetricKernel (&kernels)[3],
+                   const AdamParameters & parameters,
+                   const AdamClock &      clock,
+                   const Field &          gradient,
+                   const Field &          direction,
+                   const Field &          first,
+                   const Field &          second,
+                   double *               norms);
 } // namespace engine
 } // namespace itk
 

@@ -419,6 +419,21 @@ MutualInformationWorkspace(const Device &                      device,
   return ITK_ENGINE_DISPATCH(device, MutualInformationWorkspace(parameters, lattice, components));
 }
 
+namespace
+{
+void
+RequireAdam(const AdamClock & clock, const Field & gradient, const Field & first, const Field & second)
+{
+  RequireField(gradient, gradient.lattice, 3, "gradient");
+  RequireField(first, gradient.lattice, 3, "first moment");
+  RequireField(second, gradient.lattice, 1, "second moment");
+  if (!clock.corrections || clock.count < 1 || !clock.steps)
+  {
+    ThrowError("AdamUpdate: the clock is missing or has ", clock.count, " corrections: at least one is needed");
+  }
+}
+} // namespace
+
 void
 AdamUpdate(const Device &         device,
            const AdamParameters & parameters,
@@ -428,14 +443,29 @@ AdamUpdate(const Device &         device,
            const Field &          second,
            double *               norms)
 {
-  RequireField(gradient, gradient.lattice, 3, "gradient");
-  RequireField(first, gradient.lattice, 3, "first moment");
-  RequireField(second, gradient.lattice, 1, "second moment");
-  if (!clock.corrections || clock.count < 1 || !clock.steps)
-  {
-    ThrowError("AdamUpdate: the clock is missing or has ", clock.count, " corrections: at least one is needed");
-  }
+  RequireAdam(clock, gradient, first, second);
   ITK_ENGINE_DISPATCH(device, AdamUpdate(device, parameters, clock, gradient, first, second, norms));
+}
+
+void
+SmoothedAdamUpdate(const Device &          device,
+                   const SymmetricKernel (&kernels)[3],
+                   const AdamParameters & parameters,
+                   const AdamClock &      clock,
+                   const Field &          gradient,
+                   const Field &          direction,
+                   const Field &          first,
+                   const Field &          second,
+                   double *               norms)
+{
+  RequireAdam(clock, gradient, first, second);
+  RequireField(direction, gradient.lattice, 3, "direction");
+  if (direction.data == gradient.data)
+  {
+    ThrowError("SmoothedAdamUpdate: the direction is the gradient: two fields are needed");
+  }
+  ITK_ENGINE_DISPATCH(
+    device, SmoothedAdamUpdate(device, kernels, parameters, clock, gradient, direction, first, second, norms));
 }
 
 void

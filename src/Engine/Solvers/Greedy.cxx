@@ -211,11 +211,7 @@ GreedySolver::RunLevel(unsigned int        level,
     const bool  smooths = updateKernels[0].radius > 0;
     const Field direction = smooths ? candidate : gradient;
     const Field next = smooths ? gradient : candidate;
-    if (smooths)
-    {
-      GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
-    }
-    stepRule.TakeDirection(previousEnergy, energy, direction);
+    stepRule.TakeDirection(previousEnergy, energy, updateKernels, gradient, direction);
     if (m_Parameters.parametrization != Parametrization::Compositive)
     {
       LinearCombination(m_Device,

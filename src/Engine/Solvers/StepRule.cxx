@@ -79,30 +79,46 @@ StepRule::StepRule(const Device &             device,
 }
 
 void
-StepRule::TakeDirection(const double * previousEnergy, const double * energy, const Field & gradient) const
+StepRule::TakeDirection(const double *          previousEnergy,
+                        const double *          energy,
+                        const SymmetricKernel (&kernels)[3],
+                        const Field & gradient,
+                        const Field & direction) const
 {
+  const bool smooths = gradient.data != direction.data;
   if (m_Parameters.kind == StepRuleKind::Adam)
   {
     AdamParameters adam;
     adam.beta1 = static_cast<float>(m_Parameters.beta1);
     adam.beta2 = static_cast<float>(m_Parameters.beta2);
     adam.epsilon = static_cast<float>(m_Parameters.epsilon);
-    AdamUpdate(m_Device, adam, m_Clock, gradient, m_First, m_Second, m_Norms);
+    if (smooths)
+    {
+      SmoothedAdamUpdate(m_Device, kernels, adam, m_Clock, gradient, direction, m_First, m_Second, m_Norms);
+    }
+    else
+    {
+      AdamUpdate(m_Device, adam, m_Clock, direction, m_First, m_Second, m_Norms);
+    }
     return;
   }
-  DirectionParameters direction;
-  direction.floor = static_cast<float>(m_Parameters.epsilon);
+  if (smooths)
+  {
+    GaussianSmooth(m_Device, kernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
+  }
+  DirectionParameters rule;
+  rule.floor = static_cast<float>(m_Parameters.epsilon);
   if (m_Parameters.kind == StepRuleKind::Levenberg)
   {
-    direction.rule = DirectionRule::Levenberg;
-    direction.damping = m_Damping;
+    rule.rule = DirectionRule::Levenberg;
+    rule.damping = m_Damping;
     if (previousEnergy)
     {
       AdaptDamping(m_Device, m_LossSign, previousEnergy, energy, m_Damping);
     }
   }
-  GradientDirection(m_Device, direction, gradient);
-  Norms(m_Device, gradient, m_Norms);
+  GradientDirection(m_Device, rule, direction);
+  Norms(m_Device, direction, m_Norms);
 }
 } // namespace engine
 } // namespace itk

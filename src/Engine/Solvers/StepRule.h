@@ -49,11 +49,17 @@ public:
   static void
   Check(const StepRuleParameters & parameters);
 
-  /** Overwrites the gradient of an iteration with a descent direction.
+  /** Smooths the gradient of an iteration and makes a descent direction of it.
    * \param previousEnergy 2 doubles of device memory from the iteration before; null in the first.
-   * \param energy         those of this iteration. */
+   * \param energy         those of this iteration.
+   * \param gradient       is overwritten.
+   * \param direction      not the gradient, unless the kernels are those of no smoothing. */
   void
-  TakeDirection(const double * previousEnergy, const double * energy, const Field & gradient) const;
+  TakeDirection(const double *          previousEnergy,
+                const double *          energy,
+                const SymmetricKernel (&kernels)[3],
+                const Field & gradient,
+                const Field & direction) const;
 
   /** The direction's largest norm, one double of device memory. */
   const double *
