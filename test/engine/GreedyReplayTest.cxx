@@ -39,7 +39,7 @@ struct Registration
 Registration
 Register(const GreedyParameters & parameters, const GreedySolver::Callback & callback = GreedySolver::Callback())
 {
-  const Lattice       lattice(10, 9, 8);
+  const Lattice       lattice(8, 7, 6);
   const DeviceFloats  fixed(MakeImage(lattice, 1));
   const DeviceFloats  moving(MakeImage(lattice, 2));
   const DeviceFloats  displacement(lattice, 3);
