@@ -146,22 +146,31 @@ MakeAdam(Problem & p)
   p.Copy(p.slope, p.vector[0]);
   p.Copy(p.small, p.vector[1]);
   p.Copy(p.fixed, p.scalar[0]);
-  one.work = [&p] { AdamUpdate(p.device, AdamStep(), p.vector[0], p.vector[1], p.scalar[0], p.numbers); };
+  const AdamCorrections corrections;
+  AdamClock             clock;
+  clock.corrections = reinterpret_cast<AdamCorrections *>(p.numbers + 2);
+  clock.count = 1;
+  clock.steps = reinterpret_cast<int *>(p.numbers + 3);
+  p.device.CopyFromHost(p.numbers + 2, &corrections, sizeof(corrections));
+  p.device.SetZero(clock.steps, sizeof(int));
+  one.work = [&p, clock] {
+    AdamUpdate(p.device, AdamParameters(), clock, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
+  };
   one.error = [&p] {
-    const AdamStep  step;
-    const HostField g = p.Download(p.slope);
-    HostDoubles     first = test::ToDoubles(p.Download(p.small));
-    HostDoubles     second = test::ToDoubles(p.Download(p.fixed));
-    HostDoubles     direction(p.lattice, 3);
+    const AdamParameters parameters;
+    const HostField      g = p.Download(p.slope);
+    HostDoubles          first = test::ToDoubles(p.Download(p.small));
+    HostDoubles          second = test::ToDoubles(p.Download(p.fixed));
+    HostDoubles          direction(p.lattice, 3);
     test::ForEachVoxel(p.lattice, [&](int x, int y, int z) {
       const Vector3 v = test::VectorAt(g, x, y, z);
       double &      s = second(0, x, y, z);
-      s = step.beta2 * s + (1.0 - step.beta2) * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+      s = parameters.beta2 * s + (1.0 - parameters.beta2) * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
       for (int c = 0; c < 3; ++c)
       {
         double & f = first(c, x, y, z);
-        f = step.beta1 * f + (1.0 - step.beta1) * v[c];
-        direction(c, x, y, z) = -f * step.correction1 / (std::sqrt(s * step.correction2) + step.epsilon);
+        f = parameters.beta1 * f + (1.0 - parameters.beta1) * v[c];
+        direction(c, x, y, z) = -f / (std::sqrt(s) + parameters.epsilon);
       }
     });
     return std::max({ RelativeError(p.Download(p.vector[0]), direction),

@@ -3,6 +3,7 @@
 
 #include "Operators/AdamUpdate.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace itk
@@ -13,17 +14,47 @@ namespace test
 {
 namespace
 {
-AdamStep
-MakeStep(int iteration)
+AdamParameters
+MakeParameters()
 {
-  AdamStep step;
-  step.beta1 = 0.8f;
-  step.beta2 = 0.95f;
-  step.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(0.8, iteration)));
-  step.correction2 = static_cast<float>(1.0 / (1.0 - std::pow(0.95, iteration)));
-  step.epsilon = 1e-2f;
-  return step;
+  AdamParameters parameters;
+  parameters.beta1 = 0.8f;
+  parameters.beta2 = 0.95f;
+  parameters.epsilon = 1e-2f;
+  return parameters;
 }
+
+/** The corrections of the first three steps, and no step taken. */
+class DeviceClock
+{
+public:
+  DeviceClock()
+    : m_Corrections(TestDevice(), 3)
+    , m_Steps(TestDevice(), 1)
+  {
+    AdamCorrections corrections[3];
+    for (int i = 0; i < 3; ++i)
+    {
+      corrections[i] = MakeAdamCorrections(0.8, 0.95, i + 1);
+    }
+    TestDevice().CopyFromHost(m_Corrections.Data(), corrections, sizeof(corrections));
+    TestDevice().SetZero(m_Steps.Data(), sizeof(int));
+  }
+
+  operator AdamClock() const { return { m_Corrections.Data(), 3, m_Steps.Data() }; }
+
+  int
+  Steps() const
+  {
+    int steps = -1;
+    TestDevice().CopyToHost(&steps, m_Steps.Data(), sizeof(steps));
+    return steps;
+  }
+
+private:
+  Buffer<AdamCorrections> m_Corrections;
+  Buffer<int>             m_Steps;
+};
 
 HostField
 GradientOf(const Lattice & lattice, int iteration)
@@ -32,7 +63,7 @@ GradientOf(const Lattice & lattice, int iteration)
 }
 } // namespace
 
-// Checks three steps in a row against the update rule in double.
+// Checks steps in a row against the update rule in double; the last correction serves the fourth too.
 TEST(AdamUpdate, MatchesDouble)
 {
   for (const Lattice & lattice : EdgeLattices())
@@ -44,12 +75,16 @@ TEST(AdamUpdate, MatchesDouble)
     const DeviceFloats  deviceFirst(HostField(lattice, 3));
     const DeviceFloats  deviceSecond{ HostField(lattice) };
     const DeviceScalars norms(2);
-    for (int iteration = 1; iteration <= 3; ++iteration)
+    const DeviceClock   clock;
+    for (int iteration = 1; iteration <= 4; ++iteration)
     {
-      const AdamStep     step = MakeStep(iteration);
-      const HostField    gradient = GradientOf(lattice, iteration);
-      const DeviceFloats direction(gradient);
-      AdamUpdate(TestDevice(), step, direction, deviceFirst, deviceSecond, norms.Data());
+      const AdamParameters parameters = MakeParameters();
+      const double         correction1 = 1.0 / (1.0 - std::pow(0.8, std::min(iteration, 3)));
+      const double         correction2 = 1.0 / (1.0 - std::pow(0.95, std::min(iteration, 3)));
+      const HostField      gradient = GradientOf(lattice, iteration);
+      const DeviceFloats   direction(gradient);
+      AdamUpdate(TestDevice(), parameters, clock, direction, deviceFirst, deviceSecond, norms.Data());
+      EXPECT_EQ(clock.Steps(), iteration);
 
       HostDoubles expected(lattice, 3);
       double      sum = 0.0;
@@ -61,14 +96,14 @@ TEST(AdamUpdate, MatchesDouble)
         {
           const double g = gradient.values[i + c * voxels];
           square += g * g;
-          first.values[i + c * voxels] = step.beta1 * first.values[i + c * voxels] + (1.0 - step.beta1) * g;
+          first.values[i + c * voxels] = parameters.beta1 * first.values[i + c * voxels] + (1.0 - parameters.beta1) * g;
         }
-        second.values[i] = step.beta2 * second.values[i] + (1.0 - step.beta2) * square;
+        second.values[i] = parameters.beta2 * second.values[i] + (1.0 - parameters.beta2) * square;
         double norm = 0.0;
         for (int c = 0; c < 3; ++c)
         {
-          const double d = -first.values[i + c * voxels] * step.correction1 /
-                           (std::sqrt(second.values[i] * step.correction2) + step.epsilon);
+          const double d = -first.values[i + c * voxels] * correction1 /
+                           (std::sqrt(second.values[i] * correction2) + parameters.epsilon);
           expected.values[i + c * voxels] = d;
           norm += d * d;
         }
@@ -88,12 +123,12 @@ TEST(AdamUpdate, MatchesDouble)
 TEST(AdamUpdate, ZeroGradientGivesNoStep)
 {
   const Lattice       lattice(13, 17, 11);
-  AdamStep            step = MakeStep(1);
   const DeviceFloats  gradient(HostField(lattice, 3));
   const DeviceFloats  first(HostField(lattice, 3));
   const DeviceFloats  second{ HostField(lattice) };
   const DeviceScalars norms(2);
-  AdamUpdate(TestDevice(), step, gradient, first, second, norms.Data());
+  const DeviceClock   clock;
+  AdamUpdate(TestDevice(), MakeParameters(), clock, gradient, first, second, norms.Data());
   EXPECT_EQ(Norm(gradient.Download()), 0.0);
   EXPECT_EQ(norms.Download(), (std::vector<double>{ 0.0, 0.0 }));
 }
@@ -106,9 +141,23 @@ TEST(AdamUpdate, FirstStepIsTheUnitDescentDirection)
   const DeviceFloats  first(HostField(lattice, 3));
   const DeviceFloats  second{ HostField(lattice) };
   const DeviceScalars norms(2);
-  AdamUpdate(TestDevice(), MakeStep(1), gradient, first, second, norms.Data());
+  const DeviceClock   clock;
+  AdamUpdate(TestDevice(), MakeParameters(), clock, gradient, first, second, norms.Data());
   EXPECT_NEAR(gradient.Download().values[0], -1.0 / std::sqrt(3.0), 1e-3);
   EXPECT_NEAR(norms.Download()[1], 1.0, 1e-3);
+}
+
+TEST(AdamUpdate, RefusesAClockWithoutCorrections)
+{
+  const Lattice       lattice(5, 4, 3);
+  const DeviceFloats  vector(HostField(lattice, 3));
+  const DeviceFloats  second{ HostField(lattice) };
+  const DeviceScalars norms(2);
+  const DeviceClock   memory;
+  AdamClock           clock = memory;
+  EXPECT_THROW(AdamUpdate(TestDevice(), MakeParameters(), AdamClock(), vector, vector, second, norms.Data()), Error);
+  clock.count = 0;
+  EXPECT_THROW(AdamUpdate(TestDevice(), MakeParameters(), clock, vector, vector, second, norms.Data()), Error);
 }
 
 TEST(AdamUpdate, TwoRunsGiveTheSameBits)
@@ -122,7 +171,8 @@ TEST(AdamUpdate, TwoRunsGiveTheSameBits)
     const DeviceFloats  first(HostField(lattice, 3));
     const DeviceFloats  second{ HostField(lattice) };
     const DeviceScalars scalars(2);
-    AdamUpdate(TestDevice(), MakeStep(1), direction, first, second, scalars.Data());
+    const DeviceClock   clock;
+    AdamUpdate(TestDevice(), MakeParameters(), clock, direction, first, second, scalars.Data());
     results[run] = direction.Download();
     norms[run] = scalars.Download();
   }

@@ -13,13 +13,15 @@ namespace cuda
 namespace
 {
 __global__ void
-__launch_bounds__(StreamThreads) AdamKernel(AdamStep step,
+__launch_bounds__(StreamThreads) AdamKernel(AdamParameters parameters,
+                                            AdamClock      clock,
                                             float * __restrict__ gradient,
                                             float * __restrict__ first,
                                             float * __restrict__ second,
                                             std::int64_t voxels,
                                             double * __restrict__ partials)
 {
+  const AdamCorrections corrections = clock.corrections[min(*clock.steps, clock.count - 1)];
   double             sum = 0.0;
   double             maximum = 0.0;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
@@ -28,7 +30,7 @@ __launch_bounds__(StreamThreads) AdamKernel(AdamStep step,
     float g[3] = { gradient[i], gradient[i + voxels], gradient[i + 2 * voxels] };
     float m[3] = { first[i], first[i + voxels], first[i + 2 * voxels] };
     float v = second[i];
-    AdamDirection(step, g, m, v);
+    AdamDirection(parameters, corrections, g, m, v);
     double square = 0.0;
     for (int c = 0; c < 3; ++c)
     {
@@ -43,23 +45,37 @@ __launch_bounds__(StreamThreads) AdamKernel(AdamStep step,
   }
   StoreBlockResult<Join::Sum, Join::Maximum>(sum, maximum, partials);
 }
+
+/** FinishReductionKernel, which also moves the clock: no kernel of this step reads it any more. */
+__global__ void
+__launch_bounds__(FinishThreads) FinishAdamKernel(const double * partials, int blocks, double * norms, int * steps)
+{
+  FinishBlockResults<Join::Sum, Join::Maximum>(partials, blocks, norms, 2);
+  if (threadIdx.x == 0)
+  {
+    ++*steps;
+  }
+}
 } // namespace
 
 void
-AdamUpdate(const Device &   device,
-           const AdamStep & step,
-           const Field &    gradient,
-           const Field &    first,
-           const Field &    second,
-           double *         norms)
+AdamUpdate(const Device &         device,
+           const AdamParameters & parameters,
+           const AdamClock &      clock,
+           const Field &          gradient,
+           const Field &          first,
+           const Field &          second,
+           double *               norms)
 {
   const cudaStream_t stream = Enter(device);
   const std::int64_t voxels = gradient.lattice.NumberOfVoxels();
   const dim3         grid(StreamGrid(voxels));
   AdamKernel<<<grid, StreamThreads, 0, stream>>>(
-    step, gradient.data, first.data, second.data, voxels, Partials(device));
+    parameters, clock, gradient.data, first.data, second.data, voxels, Partials(device));
   CheckLaunch(device, "AdamUpdate");
-  FinishReduction<Join::Sum, Join::Maximum>(device, stream, grid, norms);
+  FinishAdamKernel<<<1, FinishThreads, 0, stream>>>(
+    Partials(device), static_cast<int>(grid.x), norms, clock.steps);
+  CheckLaunch(device, "AdamUpdate: finish");
 }
 } // namespace cuda
 } // namespace engine

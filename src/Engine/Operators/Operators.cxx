@@ -420,17 +420,22 @@ MutualInformationWorkspace(const Device &                      device,
 }
 
 void
-AdamUpdate(const Device &   device,
-           const AdamStep & step,
-           const Field &    gradient,
-           const Field &    first,
-           const Field &    second,
-           double *         norms)
+AdamUpdate(const Device &         device,
+           const AdamParameters & parameters,
+           const AdamClock &      clock,
+           const Field &          gradient,
+           const Field &          first,
+           const Field &          second,
+           double *               norms)
 {
   RequireField(gradient, gradient.lattice, 3, "gradient");
   RequireField(first, gradient.lattice, 3, "first moment");
   RequireField(second, gradient.lattice, 1, "second moment");
-  ITK_ENGINE_DISPATCH(device, AdamUpdate(device, step, gradient, first, second, norms));
+  if (!clock.corrections || clock.count < 1 || !clock.steps)
+  {
+    ThrowError("AdamUpdate: the clock is missing or has ", clock.count, " corrections: at least one is needed");
+  }
+  ITK_ENGINE_DISPATCH(device, AdamUpdate(device, parameters, clock, gradient, first, second, norms));
 }
 
 void
@@ -453,10 +458,9 @@ AdaptDamping(const Device & device,
              double         sign,
              const double * previousEnergy,
              const double * energy,
-             const double * previousDamping,
              double *       damping)
 {
-  ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, previousDamping, damping));
+  ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, damping));
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include "../Core/Buffer.h"
 #include "../Core/Field.h"
+#include "../Operators/AdamUpdate.h"
 
 namespace itk
 {
@@ -26,7 +27,7 @@ struct StepRuleParameters
   double       damping = 0.01; ///< Levenberg's first, in units of the squared gradient
 };
 
-/** A step rule at work on one level: what it remembers of the iterations, in device memory. */
+/** A step rule at work on one level: what it remembers of the iterations, in device memory, so that they can be replayed. */
 class StepRule
 {
 public:
@@ -48,10 +49,11 @@ public:
   static void
   Check(const StepRuleParameters & parameters);
 
-  /** Overwrites the gradient of an iteration (counted from 0) with a descent direction.
-   * \param energies 2 doubles per iteration in device memory, those of this iteration included. */
+  /** Overwrites the gradient of an iteration with a descent direction.
+   * \param previousEnergy 2 doubles of device memory from the iteration before; null in the first.
+   * \param energy         those of this iteration. */
   void
-  TakeDirection(int iteration, const double * energies, const Field & gradient) const;
+  TakeDirection(const double * previousEnergy, const double * energy, const Field & gradient) const;
 
   /** The direction's largest norm, one double of device memory. */
   const double *
@@ -66,8 +68,9 @@ private:
   double             m_LossSign;
   Field              m_First;
   Field              m_Second;
+  AdamClock          m_Clock;
   double *           m_Norms = nullptr;
-  double *           m_Damping = nullptr; ///< one per iteration
+  double *           m_Damping = nullptr;
 };
 } // namespace engine
 } // namespace itk
