@@ -56,7 +56,7 @@ __launch_bounds__(StreamThreads) AdamKernel(AdamParameters parameters,
 __global__ void
 __launch_bounds__(FinishThreads) FinishAdamKernel(const double * partials, int blocks, double * norms, int * steps)
 {
-  FinishBlocks<Join::Sum, Join::Maximum>(partials, blocks, norms, 2);
+  FinishBlockResults<Join::Sum, Join::Maximum>(partials, blocks, norms, 2);
   if (threadIdx.x == 0)
   {
     ++*steps;
