@@ -34,8 +34,9 @@ namespace itk
  *
  * Everything here is in index space, x fastest, 2D images as volumes of depth 1. Vectors are interleaved (x, y, z of
  * one voxel together), 3 components in 2D too, in voxels of their own grid. Devices are named "auto" (a GPU if one works,
- * else the CPU), "cpu", "cuda" or "cuda:N". Every function throws itk::ExceptionObject on bad input, a CUDA error or
- * too little memory. Results are deterministic: same input, same device, same bits.
+ * else the CPU), "cpu", "cuda" or "cuda:N"; where the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE is set, "auto" is
+ * what it says, for programs that do not choose themselves. Every function throws itk::ExceptionObject on bad input, a
+ * CUDA error or too little memory. Results are deterministic: same input, same device, same bits.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
