@@ -37,8 +37,9 @@ namespace itk
  * programs hold, of any type of number, and are converted on the device; on the CPU, nothing is copied that need not be
  * converted. A plain pointer to float stands for an image of float and for interleaved vectors of 3 components (x, y, z
  * of one voxel together, in 2D too) in voxels of their own grid. Devices are named "auto" (a GPU if one works,
- * else the CPU), "cpu", "cuda" or "cuda:N". Every function throws itk::ExceptionObject on bad input, a CUDA error or
- * too little memory. Results are deterministic: same input, same device, same bits.
+ * else the CPU), "cpu", "cuda" or "cuda:N"; where the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE is set, "auto" is
+ * what it says, for programs that do not choose themselves. Every function throws itk::ExceptionObject on bad input, a
+ * CUDA error or too little memory. Results are deterministic: same input, same device, same bits.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */

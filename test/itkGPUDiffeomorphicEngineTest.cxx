@@ -18,6 +18,8 @@
 #include "itkGPUDiffeomorphicEngine.h"
 #include "itkGPUDiffeomorphicTesting.h"
 
+#include "itksys/SystemTools.hxx"
+
 #include <algorithm>
 #include <limits>
 
@@ -95,6 +97,19 @@ CheckDevices(Checker & checker)
   {
     checker.ExpectThrow([name]() { EngineType::ResolveDevice(name); }, name);
   }
+
+  // what the environment says is what "auto" means, and only that
+  const char * const variable = "ITK_GPU_DIFFEOMORPHIC_DEVICE";
+  std::string        before;
+  const bool         wasSet = itksys::SystemTools::GetEnv(variable, before);
+  itksys::SystemTools::PutEnv(std::string(variable) + "=cpu");
+  checker.Expect(EngineType::ResolveDevice("auto") == "cpu", "auto as the environment says");
+  itksys::SystemTools::PutEnv(std::string(variable) + "=abacus");
+  checker.ExpectThrow([]() { EngineType::ResolveDevice("auto"); }, "\"abacus\" (from ITK_GPU_DIFFEOMORPHIC_DEVICE)");
+  checker.Expect(EngineType::ResolveDevice("cpu") == "cpu", "cpu is cpu, whatever the environment says");
+  itksys::SystemTools::PutEnv(std::string(variable) + "=");
+  checker.Expect(wasSet || EngineType::ResolveDevice("auto") == automatic, "an empty environment says nothing");
+  itksys::SystemTools::PutEnv(std::string(variable) + "=" + before);
 }
 
 /** Invert, Compose and JacobianDeterminant agree with each other. */

@@ -235,6 +235,7 @@ private:
       input.movingMask = m_MovingMask;
       input.initial = m_Settings.initialTransform.empty() ? nullptr : m_Initial.GetPointer();
       input.model = m_Settings.linear;
+      input.device = m_Settings.device;
       input.progress = [this](const std::string & step, const double value) {
         char text[160];
         std::snprintf(text, sizeof(text), "linear stage: %s, mutual information %.4f", step.c_str(), -value);
