@@ -178,6 +178,18 @@ bad_input()
   bad -points score --fixed-points points_fixed.csv --moving-points points_bad.csv
   bad --moving-points score --fixed-points points_fixed.csv --moving-points absent.csv
   bad -labels score
+  local points=(apply --points points_fixed.csv --transform shift.tfm)
+  bad --output "${points[@]}"
+  bad --output "${points[@]}" --output "$work/out/points.nii.gz"
+  bad --output "${points[@]}" --output "$work/absent/points.csv"
+  bad --moving "${points[@]}" --output "$work/out/points.csv" --moving moving3.nii.gz
+  bad --reference "${points[@]}" --output "$work/out/points.csv" --reference fixed3.nii.gz
+  bad --transform "${points[@]}" --output "$work/out/points.csv" --transform field2.mha
+  bad --moving apply --reference fixed3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  bad --reference apply --moving moving3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  for with in absent.csv points_bad.csv points_system.fcsv points_none.fcsv "$work/in"; do
+    bad --points apply --points "$with" --transform shift.tfm --output "$work/out/points.csv"
+  done
 }
 
 # register <dimension> <linear>: a run from images to files, and every file checked
@@ -290,6 +302,19 @@ commands()
   check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \
     --transform "${prefix}_Composite.h5" --json "$work/out/points.json"
   number "$work/out/points.json" '.points.tre_mean < 2.5'
+
+  # landmarks there and back, through both kinds of files
+  check "$gdreg" apply --points points_fixed.csv --transform "${prefix}_Composite.h5" --output "$work/out/there.fcsv"
+  check "$gdreg" score --fixed-points points_fixed.csv --moving-points "$work/out/there.fcsv" \
+    --transform "${prefix}_Composite.h5" --json "$work/out/points.json"
+  number "$work/out/points.json" '.points.points == 20 and .points.tre_max < 1e-4'
+  check "$gdreg" apply --points "$work/out/there.fcsv" --transform "${prefix}_Composite.h5" --invert \
+    --output "$work/out/back.csv" --device "$device"
+  check "$gdreg" score --fixed-points points_fixed.csv --moving-points "$work/out/back.csv" --json "$work/out/points.json"
+  number "$work/out/points.json" '.points.tre_max < 0.02'
+  check "$gdreg" apply --points points_ras.fcsv --transform shift.tfm --output "$work/out/named.csv"
+  [ "$(cat "$work/out/named.csv")" = "$(printf '%s\n' 'x,y,z,id,label' '0.5,-0.5,4.5,p,nose' '5.5,6.5,-4.5,q,chin')" ] ||
+    fail "points of 3D Slicer: $(cat "$work/out/named.csv")"
 
   # devices, help
   "$gdreg" devices > "$work/stdout" || fail "devices"
