@@ -54,7 +54,7 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--fixed-mask", settings.fixedMask, "Image on the fixed grid; 0 leaves a voxel out");
   command->add_option("--moving-mask", settings.movingMask, "Image on the moving grid; 0 leaves a voxel out");
   command->add_option(
-    "--initial-transform", settings.initialTransform, "Linear transform file to start from, fixed to moving points");
+    "--initial-transform", settings.initialTransform, "Transform file or displacement field to start from, fixed to moving points");
   command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid, similarity or affine")
     ->capture_default_str();
   command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();

@@ -4,6 +4,7 @@
 
 #include "itkAffineTransform.h"
 #include "itkBSplineTransform.h"
+#include "itkCompositeTransform.h"
 #include "itkImageFileWriter.h"
 #include "itkRGBPixel.h"
 #include "itkTransformFileWriter.h"
@@ -199,6 +200,15 @@ try
   WriteTransform(shift.GetPointer(), "far.tfm");
   auto spline = itk::BSplineTransform<double, 3, 3>::New();
   WriteTransform(spline.GetPointer(), "spline.tfm");
+  auto farComposite = itk::CompositeTransform<double, 3>::New();
+  farComposite->AddTransform(shift);
+  farComposite->AddTransform(spline);
+  WriteTransform(farComposite.GetPointer(), "far_composite.h5");
+  auto writer = itk::TransformFileWriter::New();
+  writer->SetInput(shift);
+  writer->AddTransform(spline);
+  writer->SetFileName(folder + "/two.tfm");
+  writer->Update();
   return 0;
 }
 catch (const itk::ExceptionObject & error)

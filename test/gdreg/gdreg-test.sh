@@ -90,7 +90,7 @@ bad_input()
     bad_option --fixed-mask "$with"
   done
   bad_option --moving-mask fixed_mask3.nii.gz
-  for with in absent.tfm text.h5 spline.tfm far.tfm; do
+  for with in absent.tfm text.h5 two.tfm field2.mha fixed3.nii.gz far.tfm far_composite.h5; do
     bad_option --initial-transform "$with"
   done
   bad_option --moving far.mha
@@ -282,6 +282,22 @@ commands()
   check "$gdreg" apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform shift.tfm \
     --transform "${prefix}_Composite.h5" --output "$work/out/b.nii.gz" --device "$device"
   check "$tools/CheckOutputs" same "$work/out/a.nii.gz" "$work/out/b.nii.gz" 0.1
+
+  # starts that are not linear: what a registration wrote, its field, any transform of ITK
+  local start
+  for start in "${prefix}_Composite.h5" "${prefix}_Field.mha" spline.tfm; do
+    check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/on" \
+      --initial-transform "$start" --linear none --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 40x10 \
+      --device "$device" --quiet --json "$work/out/on.json" --report "$work/out/on.html"
+    number "$work/out/on.json" '.jacobian.folded_voxels == 0 and .inverse_consistency_voxels.mean < 0.01'
+    number "$work/out/on.json" '.ncc.after > 0.99 and .deformable.metric_after > .deformable.metric_before'
+    check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/on_Composite.h5" \
+      "$work/out/on_Warped.nii.gz" 0.05
+    check "$tools/CheckOutputs" inverse "$work/out/on_Field.mha" "$work/out/on_InverseField.mha" 0.1
+    check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \
+      --transform "$work/out/on_Composite.h5" --json "$work/out/points.json"
+    number "$work/out/points.json" '.points.tre_mean < 0.5'
+  done
 
   check "$gdreg" invert --field "${prefix}_Field.mha" --output "$work/out/inverse.mha" --device "$device"
   check "$tools/CheckOutputs" inverse "${prefix}_Field.mha" "$work/out/inverse.mha" 0.1
