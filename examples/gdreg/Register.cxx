@@ -346,7 +346,9 @@ private:
     m_Record.deviceDescription = numbers.deviceDescription;
     m_Record.peakDeviceBytes = numbers.peakDeviceBytes;
     m_Record.deformableDeviceSeconds = numbers.seconds;
-    m_Record.deformableTransferSeconds = numbers.transferSeconds;
+    m_Record.deformablePrepareSeconds = numbers.prepareSeconds;
+    m_Record.deformableUploadSeconds = numbers.uploadSeconds;
+    m_Record.deformableDownloadSeconds = numbers.downloadSeconds;
     m_Record.initialMetricValue = sign * numbers.initialMetricValue;
     m_Record.finalMetricValue = sign * numbers.finalMetricValue;
     m_Record.minimumJacobian = numbers.minimumJacobian;

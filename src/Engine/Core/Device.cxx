@@ -130,11 +130,21 @@ Device::Enumerate()
 
 namespace
 {
+/** What "auto" stands for where the environment says so. */
+std::string
+ApplyEnvironment(const std::string & name)
+{
+  const char * const device = name == "auto" ? std::getenv("ITK_GPU_DIFFEOMORPHIC_DEVICE") : nullptr;
+  return device && *device ? device : name;
+}
+
 /** The GPU that a name stands for, or -1 for the CPU. Looks only at the GPUs that may be meant: asking one about its
  * memory costs a context on it. */
 int
-FindOrdinal(const std::string & name)
+FindOrdinal(const std::string & wanted)
 {
+  const std::string name = ApplyEnvironment(wanted);
+  const char * const source = name == wanted ? "" : " (from ITK_GPU_DIFFEOMORPHIC_DEVICE)";
   if (name == "cpu")
   {
     return -1;
@@ -143,7 +153,7 @@ FindOrdinal(const std::string & name)
                           name.find_first_not_of("0123456789", 5) == std::string::npos;
   if (name != "auto" && name != "cuda" && !wellFormed)
   {
-    ThrowError("unknown device \"", name, "\": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
+    ThrowError("unknown device \"", name, "\"", source, ": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
   }
   std::string problems;
   int         count = 0;
@@ -176,7 +186,7 @@ FindOrdinal(const std::string & name)
   {
     available += ", cuda:" + std::to_string(i);
   }
-  ThrowError("device \"", name, "\" is not available; this machine has: ", available,
+  ThrowError("device \"", name, "\"", source, " is not available; this machine has: ", available,
              problems.empty() ? "" : " (" + problems + ")");
 }
 } // namespace

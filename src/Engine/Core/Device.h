@@ -29,7 +29,8 @@ struct DeviceInformation
 class Device
 {
 public:
-  /** "auto" (a GPU if one works, else the CPU), "cpu", "cuda" (the first GPU) or "cuda:N".
+  /** "auto" (a GPU if one works, else the CPU; or what the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE says),
+   * "cpu", "cuda" (the first GPU) or "cuda:N".
    * Throws Error for another name or a GPU that is not there. */
   static Device
   Open(const std::string & name);
