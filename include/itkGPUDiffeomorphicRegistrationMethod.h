@@ -99,8 +99,7 @@ public:
   itkGetConstMacro(ComputeInverse, bool);
   itkBooleanMacro(ComputeInverse);
 
-  /** Numbers of the last run: metric per iteration and level, Jacobian range, memory, times. Its fields are empty:
-   * they are in the output transform. */
+  /** Numbers of the last run: metric per iteration and level, Jacobian range, memory, times. */
   const ResultType &
   GetResult() const
   {
@@ -158,9 +157,9 @@ private:
   static typename DoubleTransformType::Pointer
   MakeDoubleTransform(const typename Superclass::InitialTransformType * transform);
 
-  /** The field of physical vectors on the fixed grid; empties `vectors`. */
+  /** A field on the fixed grid, for the engine to fill. */
   typename DisplacementFieldType::Pointer
-  MakeField(std::vector<float> & vectors) const;
+  MakeField() const;
 
   std::string         m_Device{ "auto" };
   SolverType::Pointer m_Solver;

@@ -3,6 +3,7 @@
 
 #include "itkGPUDiffeomorphicLabels.h"
 
+#include "Operators/Intensities.h"
 #include "Operators/RefineInverse.h"
 #include "Operators/Resample.h"
 #include "Operators/ResampleLabels.h"
@@ -27,107 +28,43 @@ SecondsSince(Clock::time_point start)
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** How an image's intensities map to about [0, 1]. */
-struct IntensityRange
+/** An image on the device, scaled to about [0, 1] there. */
+struct ScaledImage
 {
-  float shift = 0.0f;
-  float scale = 1.0f;
-  float mean = 0.0f; ///< after the map
+  engine::Buffer<float>  buffer;
+  engine::IntensityRange range;
 };
 
-/** From the 0.1 % to the 99.9 % quantile inside the mask, so that a few hot voxels do not decide the scale. */
-IntensityRange
-FindIntensityRange(const float * image, const unsigned char * mask, std::int64_t count, const char * name)
+ScaledImage
+UploadScaled(const engine::Device &                      device,
+             const GPUDiffeomorphicEngine::InputPixels & pixels,
+             const engine::Lattice &                     lattice,
+             const engine::ConstMask &                   mask,
+             const char *                                name)
 {
-  float        low = std::numeric_limits<float>::max();
-  float        high = std::numeric_limits<float>::lowest();
-  std::int64_t used = 0;
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    if (!std::isfinite(image[i]))
-    {
-      engine::ThrowError(name, " holds NaN or infinite intensities (first at voxel ", i, ")");
-    }
-    if (!mask || mask[i])
-    {
-      low = std::min(low, image[i]);
-      high = std::max(high, image[i]);
-      ++used;
-    }
-  }
-  if (used == 0)
-  {
-    engine::ThrowError("the mask of ", name, " is empty");
-  }
-  if (!(high > low))
-  {
-    engine::ThrowError(name, " is constant (", low, ")", mask ? " inside its mask" : "");
-  }
-  constexpr int             bins = 4096;
-  std::vector<std::int64_t> histogram(bins, 0);
-  const double              toBin = bins / (static_cast<double>(high) - low);
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    if (!mask || mask[i])
-    {
-      ++histogram[std::min(bins - 1, static_cast<int>((static_cast<double>(image[i]) - low) * toBin))];
-    }
-  }
-  const auto quantile = [&](double fraction) {
-    std::int64_t below = 0;
-    int          bin = 0;
-    while (bin < bins - 1 && below + histogram[bin] <= fraction * used)
-    {
-      below += histogram[bin++];
-    }
-    return bin;
-  };
-  const int lowBin = quantile(0.001);
-  int       highBin = quantile(0.999) + 1;
-  if (highBin - lowBin < bins / 64) // nearly all voxels alike: the rest is the signal
-  {
-    highBin = bins;
-  }
-  IntensityRange range;
-  range.shift = static_cast<float>(low + lowBin / toBin);
-  range.scale = static_cast<float>(toBin / (highBin - lowBin));
-  double sum = 0.0;
-  for (int bin = 0; bin < bins; ++bin)
-  {
-    sum += static_cast<double>(histogram[bin]) * (bin + 0.5 - lowBin) / (highBin - lowBin);
-  }
-  range.mean = static_cast<float>(sum / static_cast<double>(used));
-  return range;
-}
-
-engine::Buffer<float>
-UploadImage(const engine::Device & device, const float * image, std::int64_t count, const IntensityRange & range)
-{
-  std::vector<float> scaled(count);
-  ForPieces(count, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-    {
-      scaled[i] = (image[i] - range.shift) * range.scale;
-    }
-  });
-  engine::Buffer<float> buffer(device, count);
-  device.CopyFromHost(buffer.Data(), scaled.data(), buffer.Bytes());
-  return buffer;
+  const engine::HostInput   input = Upload(device, pixels, lattice);
+  const engine::ConstPixels image = ToPixelView(input.Data(), pixels, lattice);
+  ScaledImage               result;
+  result.range = engine::FindIntensityRange(device, image, mask, name);
+  result.buffer = engine::Buffer<float>(device, lattice.NumberOfVoxels());
+  engine::ImportImage(
+    device, image, result.range.shift, result.range.scale, engine::Field(result.buffer.Data(), lattice));
+  device.Synchronize();
+  return result;
 }
 
 engine::ConstMask
-UploadMask(const engine::Device &          device,
-           const unsigned char *           mask,
-           const engine::Lattice &         lattice,
-           engine::Buffer<unsigned char> & buffer)
+UploadMask(const engine::Device &  device,
+           const unsigned char *   mask,
+           const engine::Lattice & lattice,
+           engine::HostInput &     input)
 {
   if (!mask)
   {
     return engine::ConstMask();
   }
-  buffer = engine::Buffer<unsigned char>(device, lattice.NumberOfVoxels());
-  device.CopyFromHost(buffer.Data(), mask, buffer.Bytes());
-  return engine::ConstMask(buffer.Data(), lattice);
+  input = engine::HostInput(device, mask, static_cast<std::size_t>(lattice.NumberOfVoxels()));
+  return engine::ConstMask(static_cast<const unsigned char *>(input.Data()), lattice);
 }
 
 engine::MetricKind
@@ -191,6 +128,21 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   return result;
 }
 
+/** The memory of the host that the result fills. */
+std::vector<engine::HostBlock>
+ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Lattice & lattice)
+{
+  std::vector<engine::HostBlock> blocks;
+  for (const auto * vectors : { &problem.displacement, &problem.inverseDisplacement })
+  {
+    if (*vectors)
+    {
+      blocks.push_back(ToHostBlock(*vectors, lattice));
+    }
+  }
+  return blocks;
+}
+
 void
 RequireMemory(const engine::Device & device, std::size_t needed, const engine::Lattice & lattice)
 {
@@ -208,6 +160,12 @@ GPUDiffeomorphicEngine::AffineType
 GPUDiffeomorphicEngine::IdentityAffine()
 {
   return { { { { 1, 0, 0, 0 } }, { { 0, 1, 0, 0 } }, { { 0, 0, 1, 0 } } } };
+}
+
+GPUDiffeomorphicEngine::MatrixType
+GPUDiffeomorphicEngine::IdentityMatrix()
+{
+  return { { { { 1, 0, 0 } }, { { 0, 1, 0 } }, { { 0, 0, 1 } } } };
 }
 
 std::vector<GPUDiffeomorphicEngine::DeviceInformation>
@@ -243,11 +201,6 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     {
       engine::ThrowError("the fixed or the moving image is missing");
     }
-    const IntensityRange fixedRange =
-      FindIntensityRange(problem.fixedImage, problem.fixedMask, fixedLattice.NumberOfVoxels(), "the fixed image");
-    const IntensityRange movingRange =
-      FindIntensityRange(problem.movingImage, problem.movingMask, movingLattice.NumberOfVoxels(), "the moving image");
-
     engine::RegistrationProblem inputs;
     for (int i = 0; i < 3; ++i)
     {
@@ -256,8 +209,6 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         inputs.affine[i][j] = problem.affine[i][j];
       }
     }
-    inputs.fixedMean = fixedRange.mean;
-    inputs.movingMean = movingRange.mean;
 
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
     const auto        voxels = static_cast<std::size_t>(fixedLattice.NumberOfVoxels());
@@ -276,22 +227,28 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
       RequireMemory(device, imageBytes + 3 * sizeof(float) * voxels + solver.RequiredBytes(), fixedLattice);
     }
 
-    device.ResetPeak();
-    const auto fixed = UploadImage(device, problem.fixedImage, fixedLattice.NumberOfVoxels(), fixedRange);
-    const auto moving = UploadImage(device, problem.movingImage, movingLattice.NumberOfVoxels(), movingRange);
-    engine::Buffer<unsigned char> fixedMask;
-    engine::Buffer<unsigned char> movingMask;
-    inputs.fixed = engine::ConstField(fixed.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.Data(), movingLattice);
-    inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
-    inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
-    const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
-    const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
-
     Result result;
     result.device = device.Name();
     result.deviceDescription = device.Description();
-    result.transferSeconds = SecondsSince(start);
+    result.prepareSeconds = SecondsSince(start);
+
+    start = Clock::now();
+    device.ResetPeak();
+    engine::HostInput fixedMask;
+    engine::HostInput movingMask;
+    inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
+    inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
+    const ScaledImage fixed =
+      UploadScaled(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image");
+    const ScaledImage moving =
+      UploadScaled(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image");
+    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
+    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
+    inputs.fixedMean = fixed.range.mean;
+    inputs.movingMean = moving.range.mean;
+    const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
+    const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
+    result.uploadSeconds = SecondsSince(start);
 
     start = Clock::now();
     engine::GreedySolver::Callback callback;
@@ -308,8 +265,12 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         return progress(p);
       };
     }
-    engine::GreedySolver       solver(device, inputs, ToEngine(parameters));
-    const engine::GreedyReport report = solver.Run(displacement, callback);
+    engine::GreedySolver solver(device, inputs, ToEngine(parameters));
+    engine::GreedyReport report;
+    {
+      const engine::PagePreparation pages(device, ToHostBlocks(problem, fixedLattice));
+      report = solver.Run(displacement, callback);
+    }
     result.seconds = SecondsSince(start);
 
     for (const auto & level : report.levels)
@@ -327,11 +288,13 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     result.foldedVoxels = static_cast<std::size_t>(report.foldedVoxels);
     result.cancelled = report.cancelled;
 
-    start = Clock::now();
-    result.displacement.resize(3 * voxels);
-    DownloadVectors(device, displacement, result.displacement.data());
-    result.transferSeconds += SecondsSince(start);
-    if (parameters.computeInverse)
+    if (!report.cancelled && problem.displacement)
+    {
+      start = Clock::now();
+      DownloadVectors(device, displacement, problem.displacement);
+      result.downloadSeconds = SecondsSince(start);
+    }
+    if (!report.cancelled && problem.inverseDisplacement)
     {
       start = Clock::now();
       const engine::Buffer<float>     inverseBuffer(device, displacement.NumberOfValues());
@@ -346,9 +309,8 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
       result.inverseMaximumResidual = residual.maximumResidual;
       result.seconds += SecondsSince(start);
       start = Clock::now();
-      result.inverseDisplacement.resize(3 * voxels);
-      DownloadVectors(device, inverse, result.inverseDisplacement.data());
-      result.transferSeconds += SecondsSince(start);
+      DownloadVectors(device, inverse, problem.inverseDisplacement);
+      result.downloadSeconds += SecondsSince(start);
     }
     result.peakDeviceBytes = device.PeakBytes();
     return result;
@@ -356,23 +318,28 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
 }
 
 void
-GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
-                             const float *       image,
-                             const SizeType &    imageSize,
-                             const AffineType &  affine,
-                             const MatrixType &  displacementMatrix,
-                             const float *       displacement,
-                             InterpolationEnum   interpolation,
-                             float               outsideValue,
-                             const SizeType &    outputSize,
-                             float *             output)
+GPUDiffeomorphicEngine::Warp(const std::string &  deviceName,
+                             const InputPixels &  image,
+                             const SizeType &     imageSize,
+                             const AffineType &   affine,
+                             const MatrixType &   displacementMatrix,
+                             const InputVectors & displacement,
+                             InterpolationEnum    interpolation,
+                             float                outsideValue,
+                             const SizeType &     outputSize,
+                             const OutputPixels & output)
 {
   if (interpolation == InterpolationEnum::Label)
   {
     const auto count = [](const SizeType & size) {
       return Guard([&] { return ToLattice(size, "a grid").NumberOfVoxels(); });
     };
-    const GPUDiffeomorphicLabels<float> labels(image, static_cast<std::size_t>(count(imageSize)));
+    if (image.type != PixelEnum::Float32 || output.type != PixelEnum::Float32)
+    {
+      itkGenericExceptionMacro(<< "labels are warped from and to images of float; see WarpLabels for integers");
+    }
+    const GPUDiffeomorphicLabels<float> labels(static_cast<const float *>(image.data),
+                                               static_cast<std::size_t>(count(imageSize)));
     std::vector<std::int32_t>           ranks(count(outputSize));
     WarpLabels(deviceName,
                labels.GetRanks().data(),
@@ -383,7 +350,7 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
                labels.OutsideRank,
                outputSize,
                ranks.data());
-    std::transform(ranks.begin(), ranks.end(), output, [&](std::int32_t rank) {
+    std::transform(ranks.begin(), ranks.end(), static_cast<float *>(output.data), [&](std::int32_t rank) {
       return labels.GetValue(rank, outsideValue);
     });
     return;
@@ -392,9 +359,13 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
     const engine::Device        device = engine::Device::Open(deviceName);
     const engine::Lattice       movingLattice = ToLattice(imageSize, "the image");
     const engine::Lattice       outputLattice = ToLattice(outputSize, "the output");
-    const engine::Buffer<float> moving(device, movingLattice.NumberOfVoxels());
-    device.CopyFromHost(moving.Data(), image, moving.Bytes());
-    const engine::Field        movingField(moving.Data(), movingLattice);
+    if (!image)
+    {
+      engine::ThrowError("the image is missing");
+    }
+    const UploadedImage        moving(device, image, movingLattice);
+    engine::ConstField         movingField = moving.View();
+    engine::Buffer<float>      coefficients;
     engine::ResampleParameters parameters;
     parameters.affine = ToAffineMap(affine);
     parameters.displacementMatrix = ToMatrix(displacementMatrix);
@@ -409,7 +380,9 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
         break;
       case InterpolationEnum::CubicBSpline:
         parameters.interpolation = engine::Interpolation::CubicBSpline;
-        engine::BSplineCoefficients(device, movingField, movingField);
+        coefficients = engine::Buffer<float>(device, movingLattice.NumberOfVoxels());
+        engine::BSplineCoefficients(device, movingField, engine::Field(coefficients.Data(), movingLattice));
+        movingField = engine::ConstField(coefficients.Data(), movingLattice);
         break;
       case InterpolationEnum::Label:
         break;
@@ -421,10 +394,10 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
       u = UploadVectors(device, displacement, outputLattice);
       displacementField = engine::ConstField(u.Data(), outputLattice, 3);
     }
-    const engine::Buffer<float> warped(device, outputLattice.NumberOfVoxels());
-    engine::Resample(
-      device, parameters, movingField, displacementField, engine::Field(warped.Data(), outputLattice));
-    device.CopyToHost(output, warped.Data(), warped.Bytes());
+    DownloadImage(
+      device, outputLattice, output, SizeType{ { 0, 0, 0 } }, outputLattice, [&](const engine::Field & warped) {
+        engine::Resample(device, parameters, movingField, displacementField, warped);
+      });
   });
 }
 
@@ -434,19 +407,20 @@ GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
                                    const SizeType &     imageSize,
                                    const AffineType &   affine,
                                    const MatrixType &   displacementMatrix,
-                                   const float *        displacement,
+                                   const InputVectors & displacement,
                                    std::int32_t         outsideLabel,
                                    const SizeType &     outputSize,
                                    std::int32_t *       output,
                                    float *              weights)
 {
   Guard([&] {
-    const engine::Device               device = engine::Device::Open(deviceName);
-    const engine::Lattice              movingLattice = ToLattice(imageSize, "the label image");
-    const engine::Lattice              outputLattice = ToLattice(outputSize, "the output");
-    const engine::Buffer<std::int32_t> moving(device, movingLattice.NumberOfVoxels());
-    const engine::Buffer<std::int32_t> warped(device, outputLattice.NumberOfVoxels());
-    device.CopyFromHost(moving.Data(), labels, moving.Bytes());
+    const engine::Device     device = engine::Device::Open(deviceName);
+    const engine::Lattice    movingLattice = ToLattice(imageSize, "the label image");
+    const engine::Lattice    outputLattice = ToLattice(outputSize, "the output");
+    const auto               outputVoxels = static_cast<std::size_t>(outputLattice.NumberOfVoxels());
+    const engine::HostInput  moving(device, labels, sizeof(*labels) * movingLattice.NumberOfVoxels());
+    const engine::HostOutput warped(device, { output, sizeof(*output) * outputVoxels });
+    const engine::HostOutput weight(device, { weights, weights ? sizeof(*weights) * outputVoxels : 0 });
     engine::ResampleParameters parameters;
     parameters.affine = ToAffineMap(affine);
     parameters.displacementMatrix = ToMatrix(displacementMatrix);
@@ -457,24 +431,18 @@ GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
       u = UploadVectors(device, displacement, outputLattice);
       displacementField = engine::ConstField(u.Data(), outputLattice, 3);
     }
-    engine::Buffer<float> weightBuffer;
-    engine::Field         weightField;
-    if (weights)
-    {
-      weightBuffer = engine::Buffer<float>(device, outputLattice.NumberOfVoxels());
-      weightField = engine::Field(weightBuffer.Data(), outputLattice);
-    }
     engine::ResampleLabels(device,
                            parameters,
-                           engine::ConstLabels(moving.Data(), movingLattice),
+                           engine::ConstLabels(static_cast<const std::int32_t *>(moving.Data()), movingLattice),
                            displacementField,
                            outsideLabel,
-                           engine::Labels(warped.Data(), outputLattice),
-                           weightField);
-    device.CopyToHost(output, warped.Data(), warped.Bytes());
+                           engine::Labels(static_cast<std::int32_t *>(warped.Data()), outputLattice),
+                           weights ? engine::Field(static_cast<float *>(weight.Data()), outputLattice)
+                                   : engine::Field());
+    warped.Download();
     if (weights)
     {
-      device.CopyToHost(weights, weightBuffer.Data(), weightBuffer.Bytes());
+      weight.Download();
     }
   });
 }

@@ -155,7 +155,7 @@ run_tests() {
 
 # The tests that take a sanitizer's slowness: of every suite those that compare with double, or all if it has none such.
 sanitized_tests() {
-  local some='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:Greedy.ConvergenceEndsALevel' suite
+  local some='*MatchesDouble*:*MatchDouble*:RelaxFolds.*:*DirectionalDerivative*:AdamUpdate.Smoothed*:Greedy.ConvergenceEndsALevel' suite
   printf '%s' "$some"
   # not the suite that needs volumes past 2^31 voxels
   suites() { "$engine" --gtest_list_tests "$@" | grep -E '^[A-Za-z0-9_]+\.$' | grep -v '^LargeVolume' | sort; }
@@ -225,7 +225,7 @@ run_bench() {
   bench 256x256x256 --size 256x256x256 --no-errors
   bench batch-2x16-of-128x128x128 --size 128x128x128 --batch 2x16 --filter '^Lncc/.*/(value|moving)$' --no-errors
   bench 512x512x512 --size 512x512x512 --no-errors \
-    --filter '^(Lncc/box[1-4]/padded/(value|moving)|Resample/linear/value|Compose|Exponential/6|GaussianSmooth/vector/variance1|Downsample/2|MutualInformation/mattes32/moving|AdamUpdate)$'
+    --filter '^(Lncc/box[1-4]/padded/(value|moving)|Resample/linear/value|Compose|Exponential/6|GaussianSmooth/vector/variance1|Downsample/2|MutualInformation/mattes32/moving|AdamUpdate|SmoothedAdamUpdate/variance2)$'
 }
 
 # peers NAME OPTIONS...

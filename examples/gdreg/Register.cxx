@@ -235,6 +235,7 @@ private:
       input.movingMask = m_MovingMask;
       input.initial = m_Settings.initialTransform.empty() ? nullptr : m_Initial.GetPointer();
       input.model = m_Settings.linear;
+      input.device = m_Settings.device;
       input.progress = [this](const std::string & step, const double value) {
         char text[160];
         std::snprintf(text, sizeof(text), "linear stage: %s, mutual information %.4f", step.c_str(), -value);
@@ -340,7 +341,9 @@ private:
     m_Record.deviceDescription = numbers.deviceDescription;
     m_Record.peakDeviceBytes = numbers.peakDeviceBytes;
     m_Record.deformableDeviceSeconds = numbers.seconds;
-    m_Record.deformableTransferSeconds = numbers.transferSeconds;
+    m_Record.deformablePrepareSeconds = numbers.prepareSeconds;
+    m_Record.deformableUploadSeconds = numbers.uploadSeconds;
+    m_Record.deformableDownloadSeconds = numbers.downloadSeconds;
     m_Record.initialMetricValue = sign * numbers.initialMetricValue;
     m_Record.finalMetricValue = sign * numbers.finalMetricValue;
     m_Record.minimumJacobian = numbers.minimumJacobian;

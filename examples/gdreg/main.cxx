@@ -55,7 +55,7 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--moving-mask", settings.movingMask, "Image on the moving grid; 0 leaves a voxel out");
   command->add_option(
     "--initial-transform", settings.initialTransform, "Linear transform file to start from, fixed to moving points");
-  command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid or affine")
+  command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid, similarity or affine")
     ->capture_default_str();
   command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();
   command->add_option("--metric", settings.metricName, "lncc (local correlation), mi (mutual information) or ssd (mean squares)")

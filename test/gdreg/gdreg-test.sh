@@ -300,7 +300,7 @@ commands()
   done
 
   # linear only
-  check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/L" --linear affine \
+  check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/L" --linear similarity \
     --solver none --device "$device" --quiet
   check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/L_Composite.h5" \
     "$work/out/L_Warped.nii.gz" 0.05
