@@ -22,13 +22,13 @@ main(int argc, char * argv[])
     std::cerr << "the fields are on different grids" << std::endl;
     return 1;
   }
-  // The engine works in voxels of the grid.
-  const auto         inner = itk::GPUDiffeomorphicGeometry::GetIndexVectors(first.GetPointer());
-  const auto         outer = itk::GPUDiffeomorphicGeometry::GetIndexVectors(second.GetPointer());
-  std::vector<float> composed(inner.size());
-  itk::GPUDiffeomorphicEngine::Compose(
-    "auto", outer.data(), inner.data(), itk::GPUDiffeomorphicGeometry::GetSize<3>(first.GetPointer()), composed.data());
-  itk::GPUDiffeomorphicGeometry::SetPhysicalVectors(composed, first.GetPointer());
+  // The engine works in voxels of the grid, and may write over what it read.
+  namespace Geometry = itk::GPUDiffeomorphicGeometry;
+  itk::GPUDiffeomorphicEngine::Compose("auto",
+                                       Geometry::GetIndexVectors(second.GetPointer()),
+                                       Geometry::GetIndexVectors(first.GetPointer()),
+                                       Geometry::GetSize<3>(first.GetPointer()),
+                                       Geometry::GetPhysicalVectors(first.GetPointer()));
   itk::WriteImage(first.GetPointer(), argv[3]);
   return 0;
 }

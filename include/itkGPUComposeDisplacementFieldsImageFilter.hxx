@@ -75,21 +75,18 @@ GPUComposeDisplacementFieldsImageFilter<TInputImage, TOutputImage>::GenerateData
   OutputFieldType * const      output = this->GetOutput();
   const InputFieldType * const outer = this->GetDisplacementField();
   const auto &                 region = output->GetBufferedRegion();
-  const auto                   outerVectors = GPUDiffeomorphicGeometry::GetIndexVectors(outer);
-  auto                         vectors = GPUDiffeomorphicGeometry::GetIndexVectors(this->GetWarpingField(), region);
   GPUDiffeomorphicEngine::SizeType start{ { 0, 0, 0 } };
   for (unsigned int d = 0; d < Superclass::ImageDimension; ++d)
   {
     start[d] = static_cast<int>(region.GetIndex(d) - outer->GetBufferedRegion().GetIndex(d));
   }
   GPUDiffeomorphicEngine::Compose(device,
-                                  outerVectors.data(),
+                                  GPUDiffeomorphicGeometry::GetIndexVectors(outer),
                                   GPUDiffeomorphicGeometry::GetSize(outer->GetBufferedRegion()),
-                                  vectors.data(),
+                                  GPUDiffeomorphicGeometry::GetIndexVectors(this->GetWarpingField(), region),
                                   GPUDiffeomorphicGeometry::GetSize(region),
                                   start,
-                                  vectors.data());
-  GPUDiffeomorphicGeometry::SetPhysicalVectors(vectors, output);
+                                  GPUDiffeomorphicGeometry::GetPhysicalVectors(output));
 }
 } // namespace itk
 

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace itk
@@ -32,10 +33,13 @@ namespace itk
 /** \class GPUDiffeomorphicEngine
  * \brief The facade through which the templates of this module reach the non-template engine.
  *
- * Everything here is in index space, x fastest, 2D images as volumes of depth 1. Vectors are interleaved (x, y, z of
- * one voxel together), 3 components in 2D too, in voxels of their own grid. Devices are named "auto" (a GPU if one works,
- * else the CPU), "cpu", "cuda" or "cuda:N". Every function throws itk::ExceptionObject on bad input, a CUDA error or
- * too little memory. Results are deterministic: same input, same device, same bits.
+ * Everything here is in index space, x fastest, 2D images as volumes of depth 1. Images and fields are the memory that
+ * programs hold, of any type of number, and are converted on the device; on the CPU, nothing is copied that need not be
+ * converted. A plain pointer to float stands for an image of float and for interleaved vectors of 3 components (x, y, z
+ * of one voxel together, in 2D too) in voxels of their own grid. Devices are named "auto" (a GPU if one works,
+ * else the CPU), "cpu", "cuda" or "cuda:N"; where the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE is set, "auto" is
+ * what it says, for programs that do not choose themselves. Every function throws itk::ExceptionObject on bad input, a
+ * CUDA error or too little memory. Results are deterministic: same input, same device, same bits.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -51,6 +55,84 @@ public:
 
   static AffineType
   IdentityAffine();
+  static MatrixType
+  IdentityMatrix();
+
+  /** The type of the numbers that an image is made of. */
+  enum class PixelEnum : unsigned char
+  {
+    Int8,
+    UInt8,
+    Int16,
+    UInt16,
+    Int32,
+    UInt32,
+    Int64,
+    UInt64,
+    Float32,
+    Float64
+  };
+
+  template <typename TPixel>
+  static constexpr PixelEnum
+  GetPixelEnum()
+  {
+    static_assert(std::is_arithmetic<TPixel>::value && sizeof(TPixel) <= 8, "numbers of at most 64 bits");
+    if (std::is_floating_point<TPixel>::value)
+    {
+      return sizeof(TPixel) == 4 ? PixelEnum::Float32 : PixelEnum::Float64;
+    }
+    constexpr int rank = sizeof(TPixel) == 1 ? 0 : (sizeof(TPixel) == 2 ? 2 : (sizeof(TPixel) == 4 ? 4 : 6));
+    return static_cast<PixelEnum>(rank + (std::is_signed<TPixel>::value ? 0 : 1));
+  }
+
+  /** A scalar image to read (const void) or to write (void). Integers are written rounded, halves upwards, and end at
+   * the least and the largest of the type. */
+  template <typename TVoid>
+  struct PixelsOf
+  {
+    TVoid *   data{ nullptr };
+    PixelEnum type{ PixelEnum::Float32 };
+
+    PixelsOf() = default;
+    PixelsOf(std::nullptr_t) {}
+    template <typename TPixel, typename = std::enable_if_t<std::is_arithmetic<TPixel>::value>>
+    PixelsOf(TPixel * pixels)
+      : data(pixels)
+      , type(GetPixelEnum<std::remove_const_t<TPixel>>())
+    {}
+    explicit operator bool() const { return data != nullptr; }
+  };
+  using InputPixels = PixelsOf<const void>;
+  using OutputPixels = PixelsOf<void>;
+
+  /** Interleaved vectors, likewise. What the function takes is `matrix` times a vector that is read; what it gives is
+   * multiplied by it before it is written. */
+  template <typename TVoid>
+  struct VectorsOf : PixelsOf<TVoid>
+  {
+    int        components{ 3 }; ///< 2 or 3; of 2 the matrix has two rows and columns that count
+    MatrixType matrix{ IdentityMatrix() };
+
+    VectorsOf() = default;
+    VectorsOf(std::nullptr_t) {}
+    template <typename TScalar, typename = std::enable_if_t<std::is_floating_point<TScalar>::value>>
+    VectorsOf(TScalar * vectors, int numberOfComponents = 3, const MatrixType & factor = IdentityMatrix())
+      : PixelsOf<TVoid>(vectors)
+      , components(numberOfComponents)
+      , matrix(factor)
+    {}
+  };
+  using OutputVectors = VectorsOf<void>;
+
+  /** Those to read may be a block of a larger field. */
+  struct InputVectors : VectorsOf<const void>
+  {
+    using VectorsOf<const void>::VectorsOf;
+
+    SizeType fieldSize{ { 0, 0, 0 } };  ///< of the larger field; 0: the vectors are the whole
+    SizeType blockStart{ { 0, 0, 0 } }; ///< where the block begins in it
+  };
 
   struct DeviceInformation
   {
@@ -101,11 +183,13 @@ public:
   {
     SizeType              fixedSize{ { 1, 1, 1 } };
     SizeType              movingSize{ { 1, 1, 1 } };
-    const float *         fixedImage{ nullptr };
-    const float *         movingImage{ nullptr };
+    InputPixels           fixedImage;
+    InputPixels           movingImage;
     const unsigned char * fixedMask{ nullptr };  ///< optional, fixedSize; 0 leaves a voxel out
     const unsigned char * movingMask{ nullptr }; ///< optional, movingSize
     AffineType            affine{};              ///< fixed index -> moving index, applied after the displacement
+    OutputVectors         displacement;          ///< where to write the result: fixed grid, fixed voxels times its matrix
+    OutputVectors         inverseDisplacement;   ///< likewise its inverse; without it none is computed
   };
 
   /** Settings of one resolution level. Sigmas are in voxels of the full-resolution images. */
@@ -140,7 +224,6 @@ public:
     double             damping{ 0.01 };             ///< Levenberg's first
     double             minimumJacobian{ 0.1 };      ///< the folding guard's threshold; 0 or less: no guard
     double             varianceFloor{ 1e-7 };       ///< of LNCC, images being scaled to [0, 1]
-    bool               computeInverse{ true };
   };
 
   /** State after an iteration, for observers. `iteration` counts from 1 within the level. */
@@ -166,8 +249,6 @@ public:
 
   struct Result
   {
-    std::vector<float>       displacement;        ///< interleaved, fixed grid, fixed voxels
-    std::vector<float>       inverseDisplacement; ///< likewise, if computeInverse
     double                   inverseMeanResidual{ 0.0 };
     double                   inverseMaximumResidual{ 0.0 };
     double                   minimumJacobian{ 1.0 }; ///< of x + displacement, over the fixed grid
@@ -178,9 +259,11 @@ public:
     std::string              device;
     std::string              deviceDescription;
     std::size_t              peakDeviceBytes{ 0 };
-    double                   seconds{ 0.0 };        ///< images resident on the device to final field
-    double                   transferSeconds{ 0.0 }; ///< host to device and back
-    bool                     cancelled{ false };
+    double                   prepareSeconds{ 0.0 };  ///< opening the device and planning
+    double                   uploadSeconds{ 0.0 };   ///< images to the device, and their scaling there
+    double                   seconds{ 0.0 };         ///< images resident on the device to final field
+    double                   downloadSeconds{ 0.0 }; ///< fields to the host's memory, conversion included
+    bool                     cancelled{ false };     ///< and then no field was written
   };
 
   /** Greedy diffeomorphic registration: finds u so that moving(A (x + u(x))) matches fixed(x). */
@@ -199,19 +282,19 @@ public:
   };
 
   /** output(x) = image(A x + B u(x)), `outsideValue` outside the image (ITK's half-voxel rim counts as inside).
-   * `displacement` is interleaved on the output grid or null; `output` holds the output grid. For a batch, call it once
-   * per image or field. */
+   * `displacement` is on the output grid or null. Labels are images of float. For a batch, call it once per image or
+   * field. */
   static void
-  Warp(const std::string & device,
-       const float *       image,
-       const SizeType &    imageSize,
-       const AffineType &  affine,
-       const MatrixType &  displacementMatrix,
-       const float *       displacement,
-       InterpolationEnum   interpolation,
-       float               outsideValue,
-       const SizeType &    outputSize,
-       float *             output);
+  Warp(const std::string &  device,
+       const InputPixels &  image,
+       const SizeType &     imageSize,
+       const AffineType &   affine,
+       const MatrixType &   displacementMatrix,
+       const InputVectors & displacement,
+       InterpolationEnum    interpolation,
+       float                outsideValue,
+       const SizeType &     outputSize,
+       const OutputPixels & output);
 
   /** The same for labels, by InterpolationEnum::Label. `weights`: optional, on the output grid: the weight that won,
    * 0 outside. */
@@ -221,19 +304,30 @@ public:
              const SizeType &     imageSize,
              const AffineType &   affine,
              const MatrixType &   displacementMatrix,
-             const float *        displacement,
+             const InputVectors & displacement,
              std::int32_t         outsideLabel,
              const SizeType &     outputSize,
              std::int32_t *       output,
              float *              weights = nullptr);
 
-  /** det(1 + toIndex du/dx) on the field's grid; `toIndex` turns the stored vectors into voxels. */
+  /** det(1 + toIndex du/dx) on the field's grid; `toIndex` turns the vectors into voxels. The output may be a block of
+   * the grid. */
   static void
-  JacobianDeterminant(const std::string & device,
-                      const float *       displacement,
-                      const SizeType &    size,
-                      const MatrixType &  toIndex,
-                      float *             output);
+  JacobianDeterminant(const std::string &  device,
+                      const InputVectors & displacement,
+                      const SizeType &     size,
+                      const MatrixType &   toIndex,
+                      const OutputPixels & output,
+                      const SizeType &     outputStart,
+                      const SizeType &     outputSize);
+
+  /** The same with the whole grid as output. */
+  static void
+  JacobianDeterminant(const std::string &  device,
+                      const InputVectors & displacement,
+                      const SizeType &     size,
+                      const MatrixType &   toIndex,
+                      const OutputPixels & output);
 
   // The results of the following may be written over their inputs.
 
@@ -249,51 +343,54 @@ public:
     bool       clampOutside{ true };        ///< u continues with its edge values outside; false: 0, as in ITK
     int        zeroBoundaryAxes{ 0 };       ///< v = 0 on the first and last planes of this many axes; ITK: all
     bool       stepAfterTolerance{ false }; ///< ITK's order: one more step after the residual that is good enough
-    const float * initialEstimate{ nullptr };
+    InputVectors initialEstimate;
   };
 
   /** Inverse v of a displacement field u; returns mean and maximum of |v + u o (1 + v)| (with stepAfterTolerance those
    * before the last step). */
   static std::array<double, 2>
   Invert(const std::string &         device,
-         const float *               displacement,
+         const InputVectors &        displacement,
          const SizeType &            size,
          const InversionParameters & parameters,
-         float *                     inverse);
+         const OutputVectors &       inverse);
 
   /** The same by Newton's method at each voxel, to 1e-3 voxel where there is an inverse, u continued by its edge values. */
   static std::array<double, 2>
-  InvertByNewton(const std::string & device, const float * displacement, const SizeType & size, float * inverse);
+  InvertByNewton(const std::string &   device,
+                 const InputVectors &  displacement,
+                 const SizeType &      size,
+                 const OutputVectors & inverse);
 
   /** output(x) = inner(x) + outer(x + innerStart + inner(x)), outer = 0 outside its grid (ITK's half-voxel rim counts as
    * inside). The inner field and the output may be a block of the outer field's grid that begins at innerStart. */
   static void
-  Compose(const std::string & device,
-          const float *       outer,
-          const SizeType &    outerSize,
-          const float *       inner,
-          const SizeType &    innerSize,
-          const SizeType &    innerStart,
-          float *             output);
+  Compose(const std::string &   device,
+          const InputVectors &  outer,
+          const SizeType &      outerSize,
+          const InputVectors &  inner,
+          const SizeType &      innerSize,
+          const SizeType &      innerStart,
+          const OutputVectors & output);
 
   /** The same with both fields on one grid. */
   static void
-  Compose(const std::string & device,
-          const float *       outer,
-          const float *       inner,
-          const SizeType &    size,
-          float *             output);
+  Compose(const std::string &   device,
+          const InputVectors &  outer,
+          const InputVectors &  inner,
+          const SizeType &      size,
+          const OutputVectors & output);
 
   /** Displacement of the flow of a velocity in voxels, by scaling and squaring: u <- scale velocity / 2^squarings, then
    * `squarings` times u <- u + u o (1 + u). Outside the grid u continues with its edge values (ITK), or is 0. */
   static void
-  Exponential(const std::string & device,
-              const float *       velocity,
-              const SizeType &    size,
-              int                 squarings,
-              double              scale,
-              bool                clampOutside,
-              float *             output);
+  Exponential(const std::string &   device,
+              const InputVectors &  velocity,
+              const SizeType &      size,
+              int                   squarings,
+              double                scale,
+              bool                  clampOutside,
+              const OutputVectors & output);
 };
 } // namespace itk
 

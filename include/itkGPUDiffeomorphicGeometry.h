@@ -22,9 +22,7 @@
 
 #include "itkImageBase.h"
 #include "itkImageRegionConstIterator.h"
-#include "itkImageScanlineIterator.h"
 #include "itkMath.h"
-#include "itkMultiThreaderBase.h"
 #include "itkTransform.h"
 
 #include <type_traits>
@@ -227,98 +225,71 @@ GetOffset(const ImageRegion<VDimension> & region, const Index<VDimension> & inde
   return offset;
 }
 
-/** Interleaved three-component vectors of the engine from those of a region of a field, times a matrix. */
-template <typename TField>
-std::vector<float>
-GetVectors(const TField * field, const typename TField::RegionType & region, const EngineType::MatrixType & matrix)
+/** The buffered voxels for the engine to read. */
+template <typename TImage>
+EngineType::InputPixels
+GetInputPixels(const TImage * image)
 {
-  constexpr unsigned int dimension = TField::ImageDimension;
-  std::vector<float>     vectors(3 * region.GetNumberOfPixels(), 0.0f);
-  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
-    region,
-    [&](const typename TField::RegionType & part) {
-      for (ImageScanlineConstIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
-      {
-        float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
-        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
-        {
-          for (unsigned int i = 0; i < dimension; ++i)
-          {
-            double sum = 0.0;
-            for (unsigned int j = 0; j < dimension; ++j)
-            {
-              sum += matrix[i][j] * it.Get()[j];
-            }
-            vector[i] = static_cast<float>(sum);
-          }
-        }
-      }
-    },
-    nullptr);
+  return EngineType::InputPixels(image->GetBufferPointer());
+}
+
+/** The numbers of a field's vectors, which lie side by side. */
+template <typename TField>
+auto *
+GetComponents(TField * field)
+{
+  using VectorType = typename TField::PixelType;
+  using ComponentType = typename VectorType::ValueType;
+  static_assert(std::is_floating_point<ComponentType>::value && sizeof(ComponentType) <= 8,
+                "vectors of float or double");
+  static_assert(sizeof(VectorType) == TField::ImageDimension * sizeof(ComponentType),
+                "vectors of as many components as the image has dimensions");
+  using ResultType = std::conditional_t<std::is_const<TField>::value, const ComponentType, ComponentType>;
+  return reinterpret_cast<ResultType *>(field->GetBufferPointer());
+}
+
+/** A region of a field for the engine to read, its vectors times a matrix. */
+template <typename TField>
+EngineType::InputVectors
+GetInputVectors(const TField * field, const typename TField::RegionType & region, const EngineType::MatrixType & matrix)
+{
+  EngineType::InputVectors vectors(GetComponents(field), static_cast<int>(TField::ImageDimension), matrix);
+  const auto &             buffered = field->GetBufferedRegion();
+  if (region != buffered)
+  {
+    vectors.fieldSize = GetSize(buffered);
+    for (unsigned int d = 0; d < TField::ImageDimension; ++d)
+    {
+      vectors.blockStart[d] = static_cast<int>(region.GetIndex(d) - buffered.GetIndex(d));
+    }
+  }
   return vectors;
 }
 
-/** From a field of physical vectors, in voxels of the field's grid. */
+/** A region of a field of physical vectors, in voxels of its grid. */
 template <typename TField>
-std::vector<float>
+EngineType::InputVectors
 GetIndexVectors(const TField * field, const typename TField::RegionType & region)
 {
-  return GetVectors(field, region, GetPhysicalToIndexMatrix<TField::ImageDimension>(field));
-}
-
-/** The same as float. */
-template <typename TImage>
-const float *
-GetFloatBuffer(const TImage * image, std::vector<float> & storage)
-{
-  return GetBufferAs<float>(image, storage);
+  return GetInputVectors(field, region, GetPhysicalToIndexMatrix<TField::ImageDimension>(field));
 }
 
 /** All buffered ones. */
 template <typename TField>
-std::vector<float>
+EngineType::InputVectors
 GetIndexVectors(const TField * field)
 {
   return GetIndexVectors(field, field->GetBufferedRegion());
 }
 
-/** The reverse: fills an allocated field with the engine's vectors times a matrix. */
+/** The buffer of an allocated field for the engine to fill: physical vectors for those in voxels of its grid. */
 template <typename TField>
-void
-SetVectors(const std::vector<float> & vectors, const EngineType::MatrixType & matrix, TField * field)
+EngineType::OutputVectors
+GetPhysicalVectors(TField * field)
 {
-  constexpr unsigned int dimension = TField::ImageDimension;
-  using ComponentType = typename TField::PixelType::ValueType;
-  const auto & region = field->GetBufferedRegion();
-  MultiThreaderBase::New()->template ParallelizeImageRegion<dimension>(
-    region,
-    [&](const typename TField::RegionType & part) {
-      for (ImageScanlineIterator<TField> it(field, part); !it.IsAtEnd(); it.NextLine())
-      {
-        const float * vector = vectors.data() + 3 * GetOffset(region, it.GetIndex());
-        for (; !it.IsAtEndOfLine(); ++it, vector += 3)
-        {
-          for (unsigned int i = 0; i < dimension; ++i)
-          {
-            double sum = 0.0;
-            for (unsigned int j = 0; j < dimension; ++j)
-            {
-              sum += matrix[i][j] * vector[j];
-            }
-            it.Value()[i] = static_cast<ComponentType>(sum);
-          }
-        }
-      }
-    },
-    nullptr);
-}
-
-/** To physical vectors from voxels of the field's grid. */
-template <typename TField>
-void
-SetPhysicalVectors(const std::vector<float> & vectors, TField * field)
-{
-  SetVectors(vectors, GetIndexToPhysicalMatrix<TField::ImageDimension>(field), field);
+  return EngineType::OutputVectors(GetComponents(field),
+                                   static_cast<int>(TField::ImageDimension),
+                                   GetIndexToPhysicalMatrix<TField::ImageDimension>(field));
 }
 } // namespace GPUDiffeomorphicGeometry
 } // namespace itk

@@ -20,25 +20,33 @@
 
 #include "GPUDiffeomorphicRegistrationExport.h"
 
+#include "itkCreateObjectFunction.h"
 #include "itkObjectFactoryBase.h"
+
+#include <typeinfo>
 
 namespace itk
 {
 /** \class GPUDiffeomorphicRegistrationFactory
- * \brief Makes New() of ITK's displacement-field filters give those of this module.
+ * \brief Makes New() of ITK's v4 metrics and displacement-field filters give those of this module.
  *
  * After GPUDiffeomorphicRegistrationFactory::RegisterOneFactory() these come from New() of ITK's class, in ITK's own code
  * too, on the device "auto":
  *
- * | ITK's class                                 | becomes                                        |
- * |---------------------------------------------|------------------------------------------------|
- * | ComposeDisplacementFieldsImageFilter        | GPUComposeDisplacementFieldsImageFilter        |
- * | ExponentialDisplacementFieldImageFilter     | GPUExponentialDisplacementFieldImageFilter     |
- * | InvertDisplacementFieldImageFilter          | GPUInvertDisplacementFieldImageFilter          |
- * | DisplacementFieldJacobianDeterminantFilter  | GPUDisplacementFieldJacobianDeterminantFilter  |
+ * | ITK's class                                     | becomes                                                |
+ * |-------------------------------------------------|--------------------------------------------------------|
+ * | ANTSNeighborhoodCorrelationImageToImageMetricv4 | GPULocalNormalizedCrossCorrelationImageToImageMetricv4 |
+ * | MattesMutualInformationImageToImageMetricv4     | GPUMattesMutualInformationImageToImageMetricv4         |
+ * | MeanSquaresImageToImageMetricv4                 | GPUMeanSquaresImageToImageMetricv4                     |
+ * | ComposeDisplacementFieldsImageFilter            | GPUComposeDisplacementFieldsImageFilter                |
+ * | ExponentialDisplacementFieldImageFilter         | GPUExponentialDisplacementFieldImageFilter             |
+ * | InvertDisplacementFieldImageFilter              | GPUInvertDisplacementFieldImageFilter                  |
+ * | DisplacementFieldJacobianDeterminantFilter      | GPUDisplacementFieldJacobianDeterminantFilter          |
  *
- * for fields Image<Vector<T, D>, D> with T float or double and D 2 or 3, the output of the same type, and determinants of
- * float or double.
+ * metrics between images Image<T, D>, both of one type and the virtual image of it too, that compute in double; filters of
+ * fields Image<Vector<T, D>, D>, the output of the same type, determinants of float or double; with T float or double and
+ * D 2 or 3. What else a program creates is ITK's as before. Mattes' metric leaves GetJointPDF() empty. The device of such
+ * objects can be chosen by the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE.
  *
  * Left out on purpose: WarpImageFilter, because GPUWarpImageFilter does not derive from it (it has an interpolation where
  * that has an interpolator object), and SyNImageRegistrationMethod, because GPUDiffeomorphicRegistrationMethod runs the
@@ -83,11 +91,25 @@ private:
 
   template <typename TOriginal, typename TReplacement>
   void
-  Override();
+  Override()
+  {
+    this->RegisterOverride(typeid(TOriginal).name(),
+                           typeid(TReplacement).name(),
+                           "on the GPU or the CPU engine of GPUDiffeomorphicRegistration",
+                           true,
+                           CreateObjectFunction<TReplacement>::New());
+  }
 
   template <typename TComponent, unsigned int VDimension>
   void
   OverrideDisplacementFieldFilters();
+
+  template <typename TImage>
+  void
+  OverrideMetricsOf();
+
+  void
+  OverrideMetrics();
 };
 } // namespace itk
 

@@ -113,8 +113,7 @@ public:
   itkGetConstMacro(ComputeInverse, bool);
   itkBooleanMacro(ComputeInverse);
 
-  /** Numbers of the last run: metric per iteration and level, Jacobian range, memory, times. Its fields are empty:
-   * they are in the output transform. */
+  /** Numbers of the last run: metric per iteration and level, Jacobian range, memory, times. */
   const ResultType &
   GetResult() const
   {
@@ -160,8 +159,6 @@ private:
   /** What an engine problem points into. */
   struct ProblemStorage
   {
-    std::vector<float>         fixed;
-    std::vector<float>         moving;
     std::vector<unsigned char> fixedMask;
     std::vector<unsigned char> movingMask;
   };
@@ -198,15 +195,16 @@ private:
   typename DisplacementFieldType::Pointer
   MakeGridField(const GPUSymmetricDiffeomorphicEngine::Grid & grid) const;
 
-  /** Fills one from vectors in voxels, which it empties. */
-  typename DisplacementFieldType::Pointer
-  MakeGridField(const GPUSymmetricDiffeomorphicEngine::Grid & grid, std::vector<float> & vectors) const;
+  /** The same four times, and where the engine writes to them. */
+  using MiddleFieldsType = std::array<typename DisplacementFieldType::Pointer, 4>;
+  GPUSymmetricDiffeomorphicEngine::OutputState
+  MakeMiddleFields(const GPUSymmetricDiffeomorphicEngine::Grid & grid, MiddleFieldsType & fields) const;
 
   void
-  SetMiddleTransforms(GPUSymmetricDiffeomorphicEngine::State state);
+  SetMiddleTransforms(const MiddleFieldsType & fields);
 
-  /** From the middle transforms, brought to the grid of the first level. */
-  GPUSymmetricDiffeomorphicEngine::State
+  /** The middle transforms' fields, brought to the grid of the first level. */
+  GPUSymmetricDiffeomorphicEngine::InputState
   GetRestoredState() const;
 
   /** One byte per buffered voxel of the image, or null without a mask. */
@@ -218,9 +216,9 @@ private:
   static typename DoubleTransformType::Pointer
   MakeDoubleTransform(const typename Superclass::InitialTransformType * transform);
 
-  /** The field of physical vectors on the fixed grid; empties `vectors`. */
+  /** A field on the fixed grid, for the engine to fill. */
   typename DisplacementFieldType::Pointer
-  MakeField(std::vector<float> & vectors) const;
+  MakeField() const;
 
   std::string         m_Device{ "auto" };
   SolverType::Pointer m_Solver;

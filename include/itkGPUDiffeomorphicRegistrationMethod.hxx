@@ -221,7 +221,6 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   parameters.epsilon = m_Solver->GetEpsilon();
   parameters.minimumJacobian = m_Solver->GetMinimumJacobian();
   parameters.varianceFloor = m_Solver->GetVarianceFloor();
-  parameters.computeInverse = m_ComputeInverse;
   return parameters;
 }
 
@@ -235,7 +234,6 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   {
     return nullptr;
   }
-  storage.resize(image->GetBufferedRegion().GetNumberOfPixels());
   using ImageMaskType = ImageMaskSpatialObject<ImageDimension>;
   const auto * imageMask = dynamic_cast<const ImageMaskType *>(mask);
   const auto isIdentity = [](const auto * transform) {
@@ -245,12 +243,9 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   if (imageMask && imageMask->GetImage() && isIdentity(imageMask->GetObjectToWorldTransform()) &&
       GPUDiffeomorphicGeometry::HaveSameGrid<ImageDimension>(imageMask->GetImage(), image))
   {
-    std::transform(imageMask->GetImage()->GetBufferPointer(),
-                   imageMask->GetImage()->GetBufferPointer() + storage.size(),
-                   storage.begin(),
-                   [](auto value) { return static_cast<unsigned char>(value != 0); });
-    return storage.data();
+    return imageMask->GetImage()->GetBufferPointer();
   }
+  storage.resize(image->GetBufferedRegion().GetNumberOfPixels());
   const auto        region = image->GetBufferedRegion();
   const std::size_t row = region.GetSize(0);
   const auto        threader = MultiThreaderBase::New();
@@ -273,16 +268,13 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
 typename GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
   DisplacementFieldType::Pointer
-  GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-    MakeField(std::vector<float> & vectors) const
+  GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::MakeField()
+    const
 {
   const auto field = DisplacementFieldType::New();
   field->CopyInformation(this->GetFixedImage());
   field->SetRegions(this->GetFixedImage()->GetBufferedRegion());
   field->Allocate();
-  GPUDiffeomorphicGeometry::SetPhysicalVectors(vectors, field.GetPointer());
-  vectors.clear();
-  vectors.shrink_to_fit();
   return field;
 }
 
@@ -295,8 +287,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   const auto * moving = this->GetMovingImage();
   problem.fixedSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(fixed);
   problem.movingSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(moving);
-  problem.fixedImage = GPUDiffeomorphicGeometry::GetFloatBuffer(fixed, storage.fixed);
-  problem.movingImage = GPUDiffeomorphicGeometry::GetFloatBuffer(moving, storage.moving);
+  problem.fixedImage = GPUDiffeomorphicGeometry::GetInputPixels(fixed);
+  problem.movingImage = GPUDiffeomorphicGeometry::GetInputPixels(moving);
   const auto * metric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
   problem.fixedMask = MakeMask(fixed, metric->GetFixedImageMask(), storage.fixedMask);
   problem.movingMask = MakeMask(moving, metric->GetMovingImageMask(), storage.movingMask);
@@ -366,16 +358,23 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   this->FillProblem(problem, storage);
   const auto parameters = this->MakeParameters();
   const auto observe = [this](const GPUDiffeomorphicEngine::Progress & progress) { return this->Report(progress); };
+  const auto field = this->MakeField();
+  const auto inverse = m_ComputeInverse ? this->MakeField() : nullptr;
+  problem.displacement = GPUDiffeomorphicGeometry::GetPhysicalVectors(field.GetPointer());
+  if (inverse)
+  {
+    problem.inverseDisplacement = GPUDiffeomorphicGeometry::GetPhysicalVectors(inverse.GetPointer());
+  }
   m_Result = GPUDiffeomorphicEngine::RegisterGreedy(m_Device, problem, parameters, observe);
   if (m_Result.cancelled)
   {
     throw ProcessAborted(__FILE__, __LINE__);
   }
 
-  this->m_OutputTransform->SetDisplacementField(this->MakeField(m_Result.displacement));
-  if (m_ComputeInverse)
+  this->m_OutputTransform->SetDisplacementField(field);
+  if (inverse)
   {
-    this->m_OutputTransform->SetInverseDisplacementField(this->MakeField(m_Result.inverseDisplacement));
+    this->m_OutputTransform->SetInverseDisplacementField(inverse);
   }
   this->GetTransformOutput()->Set(this->m_OutputTransform);
 }

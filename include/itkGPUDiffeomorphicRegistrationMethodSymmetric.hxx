@@ -87,37 +87,37 @@ typename GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTr
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
-typename GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-  DisplacementFieldType::Pointer
-  GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-    MakeGridField(const GPUSymmetricDiffeomorphicEngine::Grid & grid, std::vector<float> & vectors) const
+GPUSymmetricDiffeomorphicEngine::OutputState
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  MakeMiddleFields(const GPUSymmetricDiffeomorphicEngine::Grid & grid, MiddleFieldsType & fields) const
 {
-  const auto field = this->MakeGridField(grid);
-  GPUDiffeomorphicGeometry::SetPhysicalVectors(vectors, field.GetPointer());
-  vectors = std::vector<float>();
-  return field;
+  GPUSymmetricDiffeomorphicEngine::OutputState outputs;
+  for (unsigned int i = 0; i < 4; ++i)
+  {
+    fields[i] = this->MakeGridField(grid);
+    outputs[i] = GPUDiffeomorphicGeometry::GetPhysicalVectors(fields[i].GetPointer());
+  }
+  return outputs;
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
 void
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-  SetMiddleTransforms(GPUSymmetricDiffeomorphicEngine::State state)
+  SetMiddleTransforms(const MiddleFieldsType & fields)
 {
   if (!this->m_FixedToMiddleTransform || !this->m_MovingToMiddleTransform)
   {
     this->m_FixedToMiddleTransform = OutputTransformType::New();
     this->m_MovingToMiddleTransform = OutputTransformType::New();
   }
-  for (unsigned int i = 0; i < 4; i += 2)
-  {
-    const auto & transform = i == 0 ? this->m_FixedToMiddleTransform : this->m_MovingToMiddleTransform;
-    transform->SetDisplacementField(this->MakeGridField(state.grid, state.fields[i]));
-    transform->SetInverseDisplacementField(this->MakeGridField(state.grid, state.fields[i + 1]));
-  }
+  this->m_FixedToMiddleTransform->SetDisplacementField(fields[0]);
+  this->m_FixedToMiddleTransform->SetInverseDisplacementField(fields[1]);
+  this->m_MovingToMiddleTransform->SetDisplacementField(fields[2]);
+  this->m_MovingToMiddleTransform->SetInverseDisplacementField(fields[3]);
 }
 
 template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
-GPUSymmetricDiffeomorphicEngine::State
+GPUSymmetricDiffeomorphicEngine::InputState
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
   GetRestoredState() const
 {
@@ -126,10 +126,9 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   {
     factors[d] = static_cast<int>(this->m_ShrinkFactorsPerLevel[0][d]);
   }
-  GPUSymmetricDiffeomorphicEngine::State state;
-  state.grid = GPUSymmetricDiffeomorphicEngine::GetGrid(
-    GPUDiffeomorphicGeometry::GetSize<ImageDimension>(this->GetFixedImage()), factors);
-  const auto reference = this->MakeGridField(state.grid);
+  GPUSymmetricDiffeomorphicEngine::InputState state;
+  const auto reference = this->MakeGridField(GPUSymmetricDiffeomorphicEngine::GetGrid(
+    GPUDiffeomorphicGeometry::GetSize<ImageDimension>(this->GetFixedImage()), factors));
   for (unsigned int i = 0; i < 4; i += 2)
   {
     const auto & transform = i == 0 ? this->m_FixedToMiddleTransform : this->m_MovingToMiddleTransform;
@@ -145,8 +144,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
     adaptor->SetRequiredDirection(reference->GetDirection());
     adaptor->SetTransform(transform);
     adaptor->AdaptTransformParameters();
-    state.fields[i] = GPUDiffeomorphicGeometry::GetIndexVectors(transform->GetDisplacementField());
-    state.fields[i + 1] = GPUDiffeomorphicGeometry::GetIndexVectors(transform->GetInverseDisplacementField());
+    state[i] = GPUDiffeomorphicGeometry::GetIndexVectors(transform->GetDisplacementField());
+    state[i + 1] = GPUDiffeomorphicGeometry::GetIndexVectors(transform->GetInverseDisplacementField());
   }
   return state;
 }
@@ -172,9 +171,9 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
       problem.direction[i][j] = fixed->GetDirection()(i, j);
     }
   }
-  const auto        parameters = this->MakeSymmetricParameters();
-  EngineType::State restored;
-  const bool        restores = this->m_FixedToMiddleTransform && this->m_MovingToMiddleTransform;
+  const auto             parameters = this->MakeSymmetricParameters();
+  EngineType::InputState restored;
+  const bool             restores = this->m_FixedToMiddleTransform && this->m_MovingToMiddleTransform;
   if (restores)
   {
     restored = this->GetRestoredState();
@@ -183,15 +182,28 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
     // ITK's observers find the middle transforms as they are after each iteration
     if (!progress.startsLevel && this->HasObserver(IterationEvent()))
     {
-      this->SetMiddleTransforms(getState());
+      MiddleFieldsType fields;
+      getState([&](const EngineType::Grid & grid) { return this->MakeMiddleFields(grid, fields); });
+      this->SetMiddleTransforms(fields);
     }
     return this->Report(progress);
   };
-  EngineType::State state;
-  m_Result = EngineType::Register(m_Device, problem, parameters, restores ? &restored : nullptr, &state, observe);
-  this->m_OutputTransform->SetDisplacementField(this->MakeGridField(state.grid, m_Result.displacement));
-  this->m_OutputTransform->SetInverseDisplacementField(this->MakeGridField(state.grid, m_Result.inverseDisplacement));
-  this->SetMiddleTransforms(std::move(state));
+  MiddleFieldsType                        middle;
+  typename DisplacementFieldType::Pointer forward;
+  typename DisplacementFieldType::Pointer inverse;
+  const auto                              makeOutputs = [&](const EngineType::Grid & grid) {
+    EngineType::Outputs outputs;
+    forward = this->MakeGridField(grid);
+    inverse = this->MakeGridField(grid);
+    outputs.forward = GPUDiffeomorphicGeometry::GetPhysicalVectors(forward.GetPointer());
+    outputs.inverse = GPUDiffeomorphicGeometry::GetPhysicalVectors(inverse.GetPointer());
+    outputs.state = this->MakeMiddleFields(grid, middle);
+    return outputs;
+  };
+  m_Result = EngineType::Register(m_Device, problem, parameters, restores ? &restored : nullptr, makeOutputs, observe);
+  this->m_OutputTransform->SetDisplacementField(forward);
+  this->m_OutputTransform->SetInverseDisplacementField(inverse);
+  this->SetMiddleTransforms(middle);
   this->GetTransformOutput()->Set(this->m_OutputTransform);
   if (m_Result.cancelled)
   {

@@ -51,18 +51,18 @@ GPUDisplacementFieldJacobianDeterminantFilter<TInputImage, TRealType, TOutputIma
   auto region = output->GetBufferedRegion();
   region.PadByRadius(1);
   region.Crop(input->GetLargestPossibleRegion());
-  const auto         vectors = GPUDiffeomorphicGeometry::GetVectors(input, region, identity);
-  std::vector<float> determinants(region.GetNumberOfPixels());
-  GPUDiffeomorphicEngine::JacobianDeterminant(
-    device, vectors.data(), GPUDiffeomorphicGeometry::GetSize(region), weights, determinants.data());
-  for (ImageScanlineIterator<OutputImageType> it(output, output->GetBufferedRegion()); !it.IsAtEnd(); it.NextLine())
+  GPUDiffeomorphicEngine::SizeType start{ { 0, 0, 0 } };
+  for (unsigned int d = 0; d < dimension; ++d)
   {
-    const float * determinant = determinants.data() + GPUDiffeomorphicGeometry::GetOffset(region, it.GetIndex());
-    for (; !it.IsAtEndOfLine(); ++it, ++determinant)
-    {
-      it.Set(static_cast<typename OutputImageType::PixelType>(*determinant));
-    }
+    start[d] = static_cast<int>(output->GetBufferedRegion().GetIndex(d) - region.GetIndex(d));
   }
+  GPUDiffeomorphicEngine::JacobianDeterminant(device,
+                                              GPUDiffeomorphicGeometry::GetInputVectors(input, region, identity),
+                                              GPUDiffeomorphicGeometry::GetSize(region),
+                                              weights,
+                                              output->GetBufferPointer(),
+                                              start,
+                                              GPUDiffeomorphicGeometry::GetSize(output->GetBufferedRegion()));
 }
 } // namespace itk
 

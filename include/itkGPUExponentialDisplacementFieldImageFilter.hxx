@@ -84,15 +84,14 @@ GPUExponentialDisplacementFieldImageFilter<TInputImage, TOutputImage>::GenerateD
     itkExceptionMacro(<< "MaximumNumberOfIterations is " << squarings << ": at most 30 squarings are possible");
   }
   this->AllocateOutputs();
-  auto vectors = GPUDiffeomorphicGeometry::GetIndexVectors(this->GetInput(), this->GetOutput()->GetBufferedRegion());
+  const auto & region = this->GetOutput()->GetBufferedRegion();
   GPUDiffeomorphicEngine::Exponential(device,
-                                      vectors.data(),
-                                      GPUDiffeomorphicGeometry::GetSize(this->GetOutput()->GetBufferedRegion()),
+                                      GPUDiffeomorphicGeometry::GetIndexVectors(this->GetInput(), region),
+                                      GPUDiffeomorphicGeometry::GetSize(region),
                                       static_cast<int>(squarings),
                                       this->GetComputeInverse() ? -1.0 : 1.0,
                                       true,
-                                      vectors.data());
-  GPUDiffeomorphicGeometry::SetPhysicalVectors(vectors, this->GetOutput());
+                                      GPUDiffeomorphicGeometry::GetPhysicalVectors(this->GetOutput()));
 }
 } // namespace itk
 

@@ -21,6 +21,7 @@
 #include "itkGPUInvertDisplacementFieldImageFilter.h"
 
 #include "itkGPUDiffeomorphicGeometry.h"
+#include "itkImageAlgorithm.h"
 
 #include <algorithm>
 #include <limits>
@@ -88,20 +89,24 @@ GPUInvertDisplacementFieldImageFilter<TInputImage, TOutputImage>::GenerateDataOn
       parameters.toIndex[j][i] = Math::abs(value - whole) < 1e-12 ? whole : value;
     }
   }
-  auto               vectors = GPUDiffeomorphicGeometry::GetVectors(this->GetInput(), region, fromPhysical);
-  std::vector<float> estimate;
-  if (this->GetInverseFieldInitialEstimate())
-  {
-    estimate = GPUDiffeomorphicGeometry::GetVectors(this->GetInverseFieldInitialEstimate(), region, fromPhysical);
-    parameters.initialEstimate = estimate.data();
-  }
+  const OutputFieldType * const estimate = this->GetInverseFieldInitialEstimate();
   if (this->GetMaximumNumberOfIterations() == 0)
   {
-    estimate.resize(vectors.size(), 0.0f);
-    GPUDiffeomorphicGeometry::SetVectors(estimate, toPhysical, output);
+    if (estimate)
+    {
+      ImageAlgorithm::Copy(estimate, output, region, region);
+    }
+    else
+    {
+      output->FillBuffer(typename OutputFieldType::PixelType(0.0));
+    }
     m_MaxErrorNorm = m_MeanErrorNorm = NumericTraits<RealType>::max();
     m_RanOnDevice = true;
     return;
+  }
+  if (estimate)
+  {
+    parameters.initialEstimate = GPUDiffeomorphicGeometry::GetInputVectors(estimate, region, fromPhysical);
   }
   parameters.maximumIterations = static_cast<int>(
     std::min(this->GetMaximumNumberOfIterations(), static_cast<unsigned int>(std::numeric_limits<int>::max())));
@@ -111,8 +116,12 @@ GPUInvertDisplacementFieldImageFilter<TInputImage, TOutputImage>::GenerateDataOn
   parameters.zeroBoundaryAxes = this->GetEnforceBoundaryCondition() ? static_cast<int>(dimension) : 0;
   parameters.stepAfterTolerance = true;
   const auto norms = GPUDiffeomorphicEngine::Invert(
-    device, vectors.data(), GPUDiffeomorphicGeometry::GetSize(region), parameters, vectors.data());
-  GPUDiffeomorphicGeometry::SetVectors(vectors, toPhysical, output);
+    device,
+    GPUDiffeomorphicGeometry::GetInputVectors(this->GetInput(), region, fromPhysical),
+    GPUDiffeomorphicGeometry::GetSize(region),
+    parameters,
+    GPUDiffeomorphicEngine::OutputVectors(
+      GPUDiffeomorphicGeometry::GetComponents(output), static_cast<int>(dimension), toPhysical));
   m_MeanErrorNorm = static_cast<RealType>(norms[0]);
   m_MaxErrorNorm = static_cast<RealType>(norms[1]);
   m_RanOnDevice = true;

@@ -87,28 +87,35 @@ public:
   static Grid
   GetGrid(const Engine::SizeType & fixedSize, const Engine::FactorsType & shrinkFactors);
 
-  /** Interleaved vectors in voxels of the grid: fixed to middle, its inverse, moving to middle, its inverse. */
-  struct State
-  {
-    Grid               grid;
-    std::vector<float> fields[4];
-  };
+  /** Vectors in voxels of the grid: fixed to middle, its inverse, moving to middle, its inverse. */
+  using InputState = std::array<Engine::InputVectors, 4>;
+  using OutputState = std::array<Engine::OutputVectors, 4>;
 
-  /** Fetches the state after the iteration that is reported; for the duration of the callback. */
-  using StateFunction = std::function<State()>;
+  /** Where to write the result: all vectors on one grid. */
+  struct Outputs
+  {
+    Engine::OutputVectors forward;
+    Engine::OutputVectors inverse;
+    OutputState           state;
+  };
+  /** Makes room on the grid of the last level that was begun. */
+  using OutputFunction = std::function<Outputs(const Grid &)>;
+
+  /** Writes the state after the iteration that is reported to where its argument makes room. For the duration of the
+   * callback. */
+  using StateFunction = std::function<void(const std::function<OutputState(const Grid &)> &)>;
   /** Returns false to cancel: the result is that of the last finished iteration. */
   using ProgressCallback = std::function<bool(const Engine::Progress &, const StateFunction &)>;
 
   /** \param initial optional: where to start, on the grid of the first level.
-   * \param final   optional: where the iterations ended.
-   * The result's fields, and numbers about them, are on the grid of the last level that was begun. Its metric values are those of
-   * the first and last iteration, at the mid-point. */
+   * Metric values of the result are those of the first and last iteration, at the mid-point; the problem's own outputs are not
+   * written. */
   static Engine::Result
   Register(const std::string &      device,
            const Problem &          problem,
            const Parameters &       parameters,
-           const State *            initial,
-           State *                  final,
+           const InputState *       initial,
+           const OutputFunction &   makeOutputs,
            const ProgressCallback & progress = ProgressCallback());
 };
 } // namespace itk

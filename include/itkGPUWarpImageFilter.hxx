@@ -26,7 +26,6 @@
 #include "itkLinearInterpolateImageFunction.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace itk
 {
@@ -148,7 +147,7 @@ GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData(
       matrix[i][j] = affine[i][j];
     }
   }
-  std::vector<float> vectors;
+  GPUDiffeomorphicEngine::InputVectors vectors;
   if (field)
   {
     vectors = GPUDiffeomorphicGeometry::GetIndexVectors(field.GetPointer());
@@ -164,7 +163,7 @@ GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData(
                                        GPUDiffeomorphicGeometry::GetSize<ImageDimension>(input),
                                        affine,
                                        matrix,
-                                       field ? vectors.data() : nullptr,
+                                       vectors,
                                        labels.OutsideRank,
                                        GPUDiffeomorphicGeometry::GetSize<ImageDimension>(output),
                                        ranks.data());
@@ -173,30 +172,16 @@ GPUWarpImageFilter<TInputImage, TOutputImage, TDisplacementField>::GenerateData(
     });
     return;
   }
-  std::vector<float> storage;
-  std::vector<float> values(output->GetBufferedRegion().GetNumberOfPixels());
   GPUDiffeomorphicEngine::Warp(m_DeviceName,
-                               GPUDiffeomorphicGeometry::GetFloatBuffer(input, storage),
+                               input->GetBufferPointer(),
                                GPUDiffeomorphicGeometry::GetSize<ImageDimension>(input),
                                affine,
                                matrix,
-                               field ? vectors.data() : nullptr,
+                               vectors,
                                m_Interpolation,
                                static_cast<float>(m_EdgePaddingValue),
                                GPUDiffeomorphicGeometry::GetSize<ImageDimension>(output),
-                               values.data());
-  std::transform(values.begin(), values.end(), output->GetBufferPointer(), [](float value) {
-    if constexpr (std::is_integral<OutputPixelType>::value)
-    {
-      const double low = NumericTraits<OutputPixelType>::NonpositiveMin();
-      const double high = NumericTraits<OutputPixelType>::max();
-      return static_cast<OutputPixelType>(std::min(high, std::max(low, std::floor(value + 0.5))));
-    }
-    else
-    {
-      return static_cast<OutputPixelType>(value);
-    }
-  });
+                               output->GetBufferPointer());
 }
 
 template <typename TInputImage, typename TOutputImage, typename TDisplacementField>

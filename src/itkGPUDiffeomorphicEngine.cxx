@@ -3,6 +3,7 @@
 
 #include "itkGPUDiffeomorphicLabels.h"
 
+#include "Operators/Intensities.h"
 #include "Operators/RefineInverse.h"
 #include "Operators/Resample.h"
 #include "Operators/ResampleLabels.h"
@@ -46,12 +47,33 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   }
   return result;
 }
+
+/** The memory of the host that the result fills. */
+std::vector<engine::HostBlock>
+ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Lattice & lattice)
+{
+  std::vector<engine::HostBlock> blocks;
+  for (const auto * vectors : { &problem.displacement, &problem.inverseDisplacement })
+  {
+    if (*vectors)
+    {
+      blocks.push_back(ToHostBlock(*vectors, lattice));
+    }
+  }
+  return blocks;
+}
 } // namespace
 
 GPUDiffeomorphicEngine::AffineType
 GPUDiffeomorphicEngine::IdentityAffine()
 {
   return { { { { 1, 0, 0, 0 } }, { { 0, 1, 0, 0 } }, { { 0, 0, 1, 0 } } } };
+}
+
+GPUDiffeomorphicEngine::MatrixType
+GPUDiffeomorphicEngine::IdentityMatrix()
+{
+  return { { { { 1, 0, 0 } }, { { 0, 1, 0 } }, { { 0, 0, 1 } } } };
 }
 
 std::vector<GPUDiffeomorphicEngine::DeviceInformation>
@@ -87,11 +109,6 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     {
       engine::ThrowError("the fixed or the moving image is missing");
     }
-    const IntensityRange fixedRange =
-      FindIntensityRange(problem.fixedImage, problem.fixedMask, fixedLattice.NumberOfVoxels(), "the fixed image");
-    const IntensityRange movingRange =
-      FindIntensityRange(problem.movingImage, problem.movingMask, movingLattice.NumberOfVoxels(), "the moving image");
-
     engine::RegistrationProblem inputs;
     for (int i = 0; i < 3; ++i)
     {
@@ -100,8 +117,6 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         inputs.affine[i][j] = problem.affine[i][j];
       }
     }
-    inputs.fixedMean = fixedRange.mean;
-    inputs.movingMean = movingRange.mean;
 
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
     const auto        voxels = static_cast<std::size_t>(fixedLattice.NumberOfVoxels());
@@ -120,22 +135,28 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
       RequireMemory(device, imageBytes + 3 * sizeof(float) * voxels + solver.RequiredBytes(), fixedLattice);
     }
 
-    device.ResetPeak();
-    const auto fixed = UploadImage(device, problem.fixedImage, fixedLattice.NumberOfVoxels(), fixedRange);
-    const auto moving = UploadImage(device, problem.movingImage, movingLattice.NumberOfVoxels(), movingRange);
-    engine::Buffer<unsigned char> fixedMask;
-    engine::Buffer<unsigned char> movingMask;
-    inputs.fixed = engine::ConstField(fixed.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.Data(), movingLattice);
-    inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
-    inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
-    const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
-    const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
-
     Result result;
     result.device = device.Name();
     result.deviceDescription = device.Description();
-    result.transferSeconds = SecondsSince(start);
+    result.prepareSeconds = SecondsSince(start);
+
+    start = Clock::now();
+    device.ResetPeak();
+    engine::HostInput fixedMask;
+    engine::HostInput movingMask;
+    inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
+    inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
+    const ScaledImage fixed =
+      UploadImage(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image", true);
+    const ScaledImage moving =
+      UploadImage(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image", true);
+    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
+    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
+    inputs.fixedMean = fixed.range.mean;
+    inputs.movingMean = moving.range.mean;
+    const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
+    const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
+    result.uploadSeconds = SecondsSince(start);
 
     start = Clock::now();
     engine::GreedySolver::Callback callback;
@@ -145,8 +166,12 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         return progress(ToProgress(state));
       };
     }
-    engine::GreedySolver       solver(device, inputs, ToEngine(parameters));
-    const engine::GreedyReport report = solver.Run(displacement, callback);
+    engine::GreedySolver solver(device, inputs, ToEngine(parameters));
+    engine::GreedyReport report;
+    {
+      const engine::PagePreparation pages(device, ToHostBlocks(problem, fixedLattice));
+      report = solver.Run(displacement, callback);
+    }
     result.seconds = SecondsSince(start);
 
     result.levels = ToLevelReports(report.levels);
@@ -156,28 +181,32 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     result.foldedVoxels = static_cast<std::size_t>(report.foldedVoxels);
     result.cancelled = report.cancelled;
 
-    start = Clock::now();
-    result.displacement.resize(3 * voxels);
-    DownloadVectors(device, displacement, result.displacement.data());
-    result.transferSeconds += SecondsSince(start);
-    if (parameters.computeInverse)
+    if (!report.cancelled && problem.displacement)
     {
       start = Clock::now();
-      const engine::Buffer<float>     inverseBuffer(device, displacement.NumberOfValues());
-      const engine::Buffer<float>     workspace(device, displacement.NumberOfValues());
-      const engine::Buffer<double>    scalars(device, 2);
-      const engine::Field             inverse(inverseBuffer.Data(), fixedLattice, 3);
-      engine::RefineInverseParameters inversion;
-      inversion.outside = engine::Outside::Clamp;
-      const auto residual = engine::InvertByNewton(
-        device, inversion, displacement, inverse, engine::Field(workspace.Data(), fixedLattice, 3), scalars.Data());
+      DownloadVectors(device, displacement, problem.displacement);
+      result.downloadSeconds = SecondsSince(start);
+    }
+    if (!report.cancelled && problem.inverseDisplacement)
+    {
+      start = Clock::now();
+      const engine::Buffer<float> inverseBuffer(device, displacement.NumberOfValues());
+      const engine::Field         inverse(inverseBuffer.Data(), fixedLattice, 3);
+      const auto                  residual = [&] {
+        // given back before the download, which needs memory of its own
+        const engine::Buffer<float>     workspace(device, displacement.NumberOfValues());
+        const engine::Buffer<double>    scalars(device, 2);
+        engine::RefineInverseParameters inversion;
+        inversion.outside = engine::Outside::Clamp;
+        return engine::InvertByNewton(
+          device, inversion, displacement, inverse, engine::Field(workspace.Data(), fixedLattice, 3), scalars.Data());
+      }();
       result.inverseMeanResidual = residual.meanResidual;
       result.inverseMaximumResidual = residual.maximumResidual;
       result.seconds += SecondsSince(start);
       start = Clock::now();
-      result.inverseDisplacement.resize(3 * voxels);
-      DownloadVectors(device, inverse, result.inverseDisplacement.data());
-      result.transferSeconds += SecondsSince(start);
+      DownloadVectors(device, inverse, problem.inverseDisplacement);
+      result.downloadSeconds += SecondsSince(start);
     }
     result.peakDeviceBytes = device.PeakBytes();
     return result;
@@ -185,23 +214,28 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
 }
 
 void
-GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
-                             const float *       image,
-                             const SizeType &    imageSize,
-                             const AffineType &  affine,
-                             const MatrixType &  displacementMatrix,
-                             const float *       displacement,
-                             InterpolationEnum   interpolation,
-                             float               outsideValue,
-                             const SizeType &    outputSize,
-                             float *             output)
+GPUDiffeomorphicEngine::Warp(const std::string &  deviceName,
+                             const InputPixels &  image,
+                             const SizeType &     imageSize,
+                             const AffineType &   affine,
+                             const MatrixType &   displacementMatrix,
+                             const InputVectors & displacement,
+                             InterpolationEnum    interpolation,
+                             float                outsideValue,
+                             const SizeType &     outputSize,
+                             const OutputPixels & output)
 {
   if (interpolation == InterpolationEnum::Label)
   {
     const auto count = [](const SizeType & size) {
       return Guard([&] { return ToLattice(size, "a grid").NumberOfVoxels(); });
     };
-    const GPUDiffeomorphicLabels<float> labels(image, static_cast<std::size_t>(count(imageSize)));
+    if (image.type != PixelEnum::Float32 || output.type != PixelEnum::Float32)
+    {
+      itkGenericExceptionMacro(<< "labels are warped from and to images of float; see WarpLabels for integers");
+    }
+    const GPUDiffeomorphicLabels<float> labels(static_cast<const float *>(image.data),
+                                               static_cast<std::size_t>(count(imageSize)));
     std::vector<std::int32_t>           ranks(count(outputSize));
     WarpLabels(deviceName,
                labels.GetRanks().data(),
@@ -212,7 +246,7 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
                labels.OutsideRank,
                outputSize,
                ranks.data());
-    std::transform(ranks.begin(), ranks.end(), output, [&](std::int32_t rank) {
+    std::transform(ranks.begin(), ranks.end(), static_cast<float *>(output.data), [&](std::int32_t rank) {
       return labels.GetValue(rank, outsideValue);
     });
     return;
@@ -221,9 +255,13 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
     const engine::Device        device = engine::Device::Open(deviceName);
     const engine::Lattice       movingLattice = ToLattice(imageSize, "the image");
     const engine::Lattice       outputLattice = ToLattice(outputSize, "the output");
-    const engine::Buffer<float> moving(device, movingLattice.NumberOfVoxels());
-    device.CopyFromHost(moving.Data(), image, moving.Bytes());
-    const engine::Field        movingField(moving.Data(), movingLattice);
+    if (!image)
+    {
+      engine::ThrowError("the image is missing");
+    }
+    const UploadedImage        moving(device, image, movingLattice);
+    engine::ConstField         movingField = moving.View();
+    engine::Buffer<float>      coefficients;
     engine::ResampleParameters parameters;
     parameters.affine = ToAffineMap(affine);
     parameters.displacementMatrix = ToMatrix(displacementMatrix);
@@ -238,7 +276,9 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
         break;
       case InterpolationEnum::CubicBSpline:
         parameters.interpolation = engine::Interpolation::CubicBSpline;
-        engine::BSplineCoefficients(device, movingField, movingField);
+        coefficients = engine::Buffer<float>(device, movingLattice.NumberOfVoxels());
+        engine::BSplineCoefficients(device, movingField, engine::Field(coefficients.Data(), movingLattice));
+        movingField = engine::ConstField(coefficients.Data(), movingLattice);
         break;
       case InterpolationEnum::Label:
         break;
@@ -250,10 +290,10 @@ GPUDiffeomorphicEngine::Warp(const std::string & deviceName,
       u = UploadVectors(device, displacement, outputLattice);
       displacementField = engine::ConstField(u.Data(), outputLattice, 3);
     }
-    const engine::Buffer<float> warped(device, outputLattice.NumberOfVoxels());
-    engine::Resample(
-      device, parameters, movingField, displacementField, engine::Field(warped.Data(), outputLattice));
-    device.CopyToHost(output, warped.Data(), warped.Bytes());
+    DownloadImage(
+      device, outputLattice, output, SizeType{ { 0, 0, 0 } }, outputLattice, [&](const engine::Field & warped) {
+        engine::Resample(device, parameters, movingField, displacementField, warped);
+      });
   });
 }
 
@@ -263,19 +303,20 @@ GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
                                    const SizeType &     imageSize,
                                    const AffineType &   affine,
                                    const MatrixType &   displacementMatrix,
-                                   const float *        displacement,
+                                   const InputVectors & displacement,
                                    std::int32_t         outsideLabel,
                                    const SizeType &     outputSize,
                                    std::int32_t *       output,
                                    float *              weights)
 {
   Guard([&] {
-    const engine::Device               device = engine::Device::Open(deviceName);
-    const engine::Lattice              movingLattice = ToLattice(imageSize, "the label image");
-    const engine::Lattice              outputLattice = ToLattice(outputSize, "the output");
-    const engine::Buffer<std::int32_t> moving(device, movingLattice.NumberOfVoxels());
-    const engine::Buffer<std::int32_t> warped(device, outputLattice.NumberOfVoxels());
-    device.CopyFromHost(moving.Data(), labels, moving.Bytes());
+    const engine::Device     device = engine::Device::Open(deviceName);
+    const engine::Lattice    movingLattice = ToLattice(imageSize, "the label image");
+    const engine::Lattice    outputLattice = ToLattice(outputSize, "the output");
+    const auto               outputVoxels = static_cast<std::size_t>(outputLattice.NumberOfVoxels());
+    const engine::HostInput  moving(device, labels, sizeof(*labels) * movingLattice.NumberOfVoxels());
+    const engine::HostOutput warped(device, { output, sizeof(*output) * outputVoxels });
+    const engine::HostOutput weight(device, { weights, weights ? sizeof(*weights) * outputVoxels : 0 });
     engine::ResampleParameters parameters;
     parameters.affine = ToAffineMap(affine);
     parameters.displacementMatrix = ToMatrix(displacementMatrix);
@@ -286,24 +327,18 @@ GPUDiffeomorphicEngine::WarpLabels(const std::string &  deviceName,
       u = UploadVectors(device, displacement, outputLattice);
       displacementField = engine::ConstField(u.Data(), outputLattice, 3);
     }
-    engine::Buffer<float> weightBuffer;
-    engine::Field         weightField;
-    if (weights)
-    {
-      weightBuffer = engine::Buffer<float>(device, outputLattice.NumberOfVoxels());
-      weightField = engine::Field(weightBuffer.Data(), outputLattice);
-    }
     engine::ResampleLabels(device,
                            parameters,
-                           engine::ConstLabels(moving.Data(), movingLattice),
+                           engine::ConstLabels(static_cast<const std::int32_t *>(moving.Data()), movingLattice),
                            displacementField,
                            outsideLabel,
-                           engine::Labels(warped.Data(), outputLattice),
-                           weightField);
-    device.CopyToHost(output, warped.Data(), warped.Bytes());
+                           engine::Labels(static_cast<std::int32_t *>(warped.Data()), outputLattice),
+                           weights ? engine::Field(static_cast<float *>(weight.Data()), outputLattice)
+                                   : engine::Field());
+    warped.Download();
     if (weights)
     {
-      device.CopyToHost(weights, weightBuffer.Data(), weightBuffer.Bytes());
+      weight.Download();
     }
   });
 }

@@ -23,31 +23,42 @@ ToOutside(bool clampOutside)
 } // namespace
 
 void
-GPUDiffeomorphicEngine::JacobianDeterminant(const std::string & deviceName,
-                                            const float *       displacement,
-                                            const SizeType &    size,
-                                            const MatrixType &  toIndex,
-                                            float *             output)
+GPUDiffeomorphicEngine::JacobianDeterminant(const std::string &  deviceName,
+                                            const InputVectors & displacement,
+                                            const SizeType &     size,
+                                            const MatrixType &   toIndex,
+                                            const OutputPixels & output,
+                                            const SizeType &     outputStart,
+                                            const SizeType &     outputSize)
 {
   Guard([&] {
-    const engine::Device        device = engine::Device::Open(deviceName);
-    const engine::Lattice       lattice = ToLattice(size, "the displacement field");
-    const auto                  u = UploadVectors(device, displacement, lattice);
-    const engine::Buffer<float> determinant(device, lattice.NumberOfVoxels());
-    engine::JacobianDeterminant(device,
-                                ToMatrix(toIndex),
-                                engine::ConstField(u.Data(), lattice, 3),
-                                engine::Field(determinant.Data(), lattice));
-    device.CopyToHost(output, determinant.Data(), determinant.Bytes());
+    const engine::Device  device = engine::Device::Open(deviceName);
+    const engine::Lattice lattice = ToLattice(size, "the displacement field");
+    const engine::Lattice block = ToLattice(outputSize, "the output");
+    const auto            u = UploadVectors(device, displacement, lattice);
+    DownloadImage(device, lattice, output, outputStart, block, [&](const engine::Field & determinant) {
+      engine::JacobianDeterminant(
+        device, ToMatrix(toIndex), engine::ConstField(u.Data(), lattice, 3), determinant);
+    });
   });
+}
+
+void
+GPUDiffeomorphicEngine::JacobianDeterminant(const std::string &  device,
+                                            const InputVectors & displacement,
+                                            const SizeType &     size,
+                                            const MatrixType &   toIndex,
+                                            const OutputPixels & output)
+{
+  JacobianDeterminant(device, displacement, size, toIndex, output, SizeType{ { 0, 0, 0 } }, size);
 }
 
 std::array<double, 2>
 GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
-                               const float *               displacement,
+                               const InputVectors &        displacement,
                                const SizeType &            size,
                                const InversionParameters & parameters,
-                               float *                     inverse)
+                               const OutputVectors &       inverse)
 {
   return Guard([&]() -> std::array<double, 2> {
     const engine::Device         device = engine::Device::Open(deviceName);
@@ -64,7 +75,7 @@ GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
     settings.meanTolerance = parameters.meanTolerance;
     settings.maximumTolerance = parameters.maximumTolerance;
     settings.outside = ToOutside(parameters.clampOutside);
-    settings.useInitialEstimate = parameters.initialEstimate != nullptr;
+    settings.useInitialEstimate = static_cast<bool>(parameters.initialEstimate);
     settings.toIndex = ToMatrix(parameters.toIndex);
     settings.zeroBoundaryAxes = parameters.zeroBoundaryAxes;
     settings.stepAfterTolerance = parameters.stepAfterTolerance;
@@ -80,10 +91,10 @@ GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
 }
 
 std::array<double, 2>
-GPUDiffeomorphicEngine::InvertByNewton(const std::string & deviceName,
-                                       const float *       displacement,
-                                       const SizeType &    size,
-                                       float *             inverse)
+GPUDiffeomorphicEngine::InvertByNewton(const std::string &   deviceName,
+                                       const InputVectors &  displacement,
+                                       const SizeType &      size,
+                                       const OutputVectors & inverse)
 {
   return Guard([&]() -> std::array<double, 2> {
     const engine::Device            device = engine::Device::Open(deviceName);
@@ -107,13 +118,13 @@ GPUDiffeomorphicEngine::InvertByNewton(const std::string & deviceName,
 }
 
 void
-GPUDiffeomorphicEngine::Compose(const std::string & deviceName,
-                                const float *       outer,
-                                const SizeType &    outerSize,
-                                const float *       inner,
-                                const SizeType &    innerSize,
-                                const SizeType &    innerStart,
-                                float *             output)
+GPUDiffeomorphicEngine::Compose(const std::string &   deviceName,
+                                const InputVectors &  outer,
+                                const SizeType &      outerSize,
+                                const InputVectors &  inner,
+                                const SizeType &      innerSize,
+                                const SizeType &      innerStart,
+                                const OutputVectors & output)
 {
   Guard([&] {
     const engine::Device        device = engine::Device::Open(deviceName);
@@ -140,23 +151,23 @@ GPUDiffeomorphicEngine::Compose(const std::string & deviceName,
 }
 
 void
-GPUDiffeomorphicEngine::Compose(const std::string & device,
-                                const float *       outer,
-                                const float *       inner,
-                                const SizeType &    size,
-                                float *             output)
+GPUDiffeomorphicEngine::Compose(const std::string &   device,
+                                const InputVectors &  outer,
+                                const InputVectors &  inner,
+                                const SizeType &      size,
+                                const OutputVectors & output)
 {
   Compose(device, outer, size, inner, size, SizeType{ { 0, 0, 0 } }, output);
 }
 
 void
-GPUDiffeomorphicEngine::Exponential(const std::string & deviceName,
-                                    const float *       velocity,
-                                    const SizeType &    size,
-                                    int                 squarings,
-                                    double              scale,
-                                    bool                clampOutside,
-                                    float *             output)
+GPUDiffeomorphicEngine::Exponential(const std::string &   deviceName,
+                                    const InputVectors &  velocity,
+                                    const SizeType &      size,
+                                    int                   squarings,
+                                    double                scale,
+                                    bool                  clampOutside,
+                                    const OutputVectors & output)
 {
   Guard([&] {
     if (squarings < 0)

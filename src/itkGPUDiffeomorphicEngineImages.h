@@ -4,6 +4,7 @@
 
 #include "itkGPUDiffeomorphicEngineTransfer.h"
 
+#include "Operators/Intensities.h"
 #include "Solvers/SolverLevel.h"
 #include "Solvers/SolverMetric.h"
 
@@ -22,28 +23,28 @@ SecondsSince(Clock::time_point start)
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** How an image's intensities map to about [0, 1]. */
-struct IntensityRange
+/** An image on the device, scaled to about [0, 1] there. */
+struct ScaledImage
 {
-  float shift = 0.0f;
-  float scale = 1.0f;
-  float mean = 0.0f; ///< after the map
+  engine::Buffer<float>  buffer;
+  engine::IntensityRange range;
 };
 
-/** From the 0.1 % to the 99.9 % quantile inside the mask, so that a few hot voxels do not decide the scale. Throws if the image
- * is constant there, or holds what is no number. */
-IntensityRange
-FindIntensityRange(const float * image, const unsigned char * mask, std::int64_t count, const char * name);
+/** Throws if the image is constant inside the mask, or holds what is no number. `isScaled` false: intensities stay as they are. */
+ScaledImage
+UploadImage(const engine::Device &                      device,
+            const GPUDiffeomorphicEngine::InputPixels & pixels,
+            const engine::Lattice &                     lattice,
+            const engine::ConstMask &                   mask,
+            const char *                                name,
+            bool                                        isScaled);
 
-engine::Buffer<float>
-UploadImage(const engine::Device & device, const float * image, std::int64_t count, const IntensityRange & range);
-
-/** No mask for none. */
+/** No mask for none. `input` holds the memory. */
 engine::ConstMask
-UploadMask(const engine::Device &          device,
-           const unsigned char *           mask,
-           const engine::Lattice &         lattice,
-           engine::Buffer<unsigned char> & buffer);
+UploadMask(const engine::Device &  device,
+           const unsigned char *   mask,
+           const engine::Lattice & lattice,
+           engine::HostInput &     input);
 
 void
 RequireMemory(const engine::Device & device, std::size_t needed, const engine::Lattice & lattice);

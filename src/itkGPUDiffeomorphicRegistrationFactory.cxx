@@ -6,24 +6,10 @@
 #include "itkGPUExponentialDisplacementFieldImageFilter.h"
 #include "itkGPUInvertDisplacementFieldImageFilter.h"
 
-#include "itkCreateObjectFunction.h"
 #include "itkVersion.h"
-
-#include <typeinfo>
 
 namespace itk
 {
-template <typename TOriginal, typename TReplacement>
-void
-GPUDiffeomorphicRegistrationFactory::Override()
-{
-  this->RegisterOverride(typeid(TOriginal).name(),
-                         typeid(TReplacement).name(),
-                         "on the GPU or the CPU engine of GPUDiffeomorphicRegistration",
-                         true,
-                         CreateObjectFunction<TReplacement>::New());
-}
-
 template <typename TComponent, unsigned int VDimension>
 void
 GPUDiffeomorphicRegistrationFactory::OverrideDisplacementFieldFilters()
@@ -45,6 +31,7 @@ GPUDiffeomorphicRegistrationFactory::GPUDiffeomorphicRegistrationFactory()
   this->OverrideDisplacementFieldFilters<float, 3>();
   this->OverrideDisplacementFieldFilters<double, 2>();
   this->OverrideDisplacementFieldFilters<double, 3>();
+  this->OverrideMetrics();
 }
 
 const char *
@@ -56,7 +43,7 @@ GPUDiffeomorphicRegistrationFactory::GetITKSourceVersion() const
 const char *
 GPUDiffeomorphicRegistrationFactory::GetDescription() const
 {
-  return "Displacement-field filters on a GPU, or on the CPU where there is none";
+  return "Metrics and displacement-field filters on a GPU, or on the CPU where there is none";
 }
 
 ObjectFactoryBase *

@@ -73,18 +73,6 @@ PlanProblem(const GPUSymmetricDiffeomorphicEngine::Problem & problem)
   return result;
 }
 
-/** ITK's derivative is that of the intensities as they are: only the exact one's images are scaled. */
-IntensityRange
-FindRange(const GPUSymmetricDiffeomorphicEngine::Parameters & parameters,
-          const float *                                       image,
-          const unsigned char *                               mask,
-          const engine::Lattice &                             lattice,
-          const char *                                        name)
-{
-  const IntensityRange range = FindIntensityRange(image, mask, lattice.NumberOfVoxels(), name);
-  return parameters.derivative == GPUSymmetricDiffeomorphicEngine::DerivativeEnum::Exact ? range : IntensityRange();
-}
-
 GPUSymmetricDiffeomorphicEngine::Grid
 ToGrid(const engine::LevelGeometry & geometry)
 {
@@ -95,18 +83,17 @@ ToGrid(const engine::LevelGeometry & geometry)
   return grid;
 }
 
-GPUSymmetricDiffeomorphicEngine::State
-DownloadState(const engine::Device & device, const engine::SymmetricState & state)
+void
+DownloadState(const engine::Device &                               device,
+              const engine::SymmetricState &                       state,
+              const GPUSymmetricDiffeomorphicEngine::OutputState & outputs)
 {
-  GPUSymmetricDiffeomorphicEngine::State result;
-  result.grid = ToGrid(state.geometry);
   engine::NormalizeStepParameters toVoxels;
   toVoxels.matrix = state.toIndex;
   engine::Buffer<float> copy;
   for (int i = 0; i < 4; ++i)
   {
     engine::Field field = state.fields[i];
-    result.fields[i].resize(field.NumberOfValues());
     if (!state.toIndex.IsIdentity())
     {
       if (copy.Count() == 0)
@@ -117,25 +104,19 @@ DownloadState(const engine::Device & device, const engine::SymmetricState & stat
       field.data = copy.Data();
       engine::NormalizeStep(device, toVoxels, nullptr, field);
     }
-    DownloadVectors(device, field, result.fields[i].data());
+    DownloadVectors(device, field, outputs[i]);
   }
-  return result;
 }
 
 void
-UploadState(const engine::Device &                         device,
-            const GPUSymmetricDiffeomorphicEngine::State & from,
-            const engine::SymmetricState &                 to)
+UploadState(const engine::Device &                              device,
+            const GPUSymmetricDiffeomorphicEngine::InputState & from,
+            const engine::SymmetricState &                      to)
 {
   for (int i = 0; i < 4; ++i)
   {
     const engine::Field & field = to.fields[i];
-    if (static_cast<std::int64_t>(from.fields[i].size()) != field.NumberOfValues())
-    {
-      engine::ThrowError("a field to start from has ", from.fields[i].size(), " values, the first level needs ",
-                         field.NumberOfValues());
-    }
-    const auto uploaded = UploadVectors(device, from.fields[i].data(), field.lattice);
+    const auto            uploaded = UploadVectors(device, from[i], field.lattice);
     device.Copy(field.data, uploaded.Data(), uploaded.Bytes());
     if (!to.fromIndex.IsIdentity())
     {
@@ -178,8 +159,8 @@ GPUDiffeomorphicEngine::Result
 GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
                                           const Problem &          problem,
                                           const Parameters &       parameters,
-                                          const State *            initial,
-                                          State *                  final,
+                                          const InputState *       initial,
+                                          const OutputFunction &   makeOutputs,
                                           const ProgressCallback & progress)
 {
   return Guard([&]() -> Engine::Result {
@@ -193,14 +174,6 @@ GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
     engine::SymmetricProblem          inputs = PlanProblem(problem);
     const engine::Lattice             fixedLattice = inputs.fixed.lattice;
     const engine::Lattice             movingLattice = inputs.moving.lattice;
-    const auto fixedRange = FindRange(parameters, problem.fixedImage, problem.fixedMask, fixedLattice, "the fixed image");
-    const auto movingRange =
-      FindRange(parameters, problem.movingImage, problem.movingMask, movingLattice, "the moving image");
-    inputs.fixedMean = fixedRange.mean;
-    inputs.movingMean = movingRange.mean;
-    inputs.fixedOutside = (0.0f - fixedRange.shift) * fixedRange.scale;
-    inputs.movingOutside = (0.0f - movingRange.shift) * movingRange.scale;
-
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
     const std::size_t imageBytes =
       sizeof(float) * (fixedLattice.NumberOfVoxels() + movingLattice.NumberOfVoxels()) +
@@ -208,29 +181,42 @@ GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
     RequireMemory(
       device, imageBytes + engine::SymmetricSolver(device, inputs, settings).RequiredBytes(), fixedLattice);
 
+    Engine::Result result;
+    result.device = device.Name();
+    result.deviceDescription = device.Description();
+    result.prepareSeconds = SecondsSince(start);
+
+    start = Clock::now();
     device.ResetPeak();
-    const auto fixed = UploadImage(device, problem.fixedImage, fixedLattice.NumberOfVoxels(), fixedRange);
-    const auto moving = UploadImage(device, problem.movingImage, movingLattice.NumberOfVoxels(), movingRange);
-    engine::Buffer<unsigned char> fixedMask;
-    engine::Buffer<unsigned char> movingMask;
-    inputs.fixed = engine::ConstField(fixed.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.Data(), movingLattice);
+    engine::HostInput fixedMask;
+    engine::HostInput movingMask;
     inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
     inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
+    // ITK's derivative is that of the intensities as they are
+    const bool        isScaled = parameters.derivative == DerivativeEnum::Exact;
+    const ScaledImage fixed =
+      UploadImage(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image", isScaled);
+    const ScaledImage moving =
+      UploadImage(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image", isScaled);
+    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
+    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
+    inputs.fixedMean = fixed.range.mean;
+    inputs.movingMean = moving.range.mean;
+    inputs.fixedOutside = (0.0f - fixed.range.shift) * fixed.range.scale;
+    inputs.movingOutside = (0.0f - moving.range.shift) * moving.range.scale;
     engine::SymmetricSolver solver(device, inputs, settings);
     if (initial)
     {
       UploadState(device, *initial, solver.MakeInitialState());
     }
 
-    Engine::Result result;
-    result.device = device.Name();
-    result.deviceDescription = device.Description();
-    result.transferSeconds = SecondsSince(start);
+    result.uploadSeconds = SecondsSince(start);
 
     start = Clock::now();
     engine::SymmetricSolver::Callback callback;
-    const StateFunction               fetch = [&] { return DownloadState(device, solver.State()); };
+    const StateFunction               fetch = [&](const std::function<OutputState(const Grid &)> & makeRoom) {
+      DownloadState(device, solver.State(), makeRoom(ToGrid(solver.State().geometry)));
+    };
     if (progress)
     {
       callback = [&](const engine::SolverProgress & state) { return progress(ToProgress(state), fetch); };
@@ -265,15 +251,11 @@ GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
     result.seconds = SecondsSince(start);
 
     start = Clock::now();
-    result.displacement.resize(values);
-    result.inverseDisplacement.resize(values);
-    DownloadVectors(device, forward, result.displacement.data());
-    DownloadVectors(device, inverse, result.inverseDisplacement.data());
-    if (final)
-    {
-      *final = DownloadState(device, solver.State());
-    }
-    result.transferSeconds += SecondsSince(start);
+    const Outputs outputs = makeOutputs(ToGrid(solver.State().geometry));
+    DownloadVectors(device, forward, outputs.forward);
+    DownloadVectors(device, inverse, outputs.inverse);
+    DownloadState(device, solver.State(), outputs.state);
+    result.downloadSeconds = SecondsSince(start);
     result.peakDeviceBytes = device.PeakBytes();
     return result;
   });

@@ -21,9 +21,13 @@
 #include "itkGPUDisplacementFieldTesting.h"
 #include "itkGPUExponentialDisplacementFieldImageFilter.h"
 #include "itkGPUInvertDisplacementFieldImageFilter.h"
+#include "itkGPUMetricTesting.h"
 
+#include "itkImageRegistrationMethodv4.h"
+#include "itkSyNImageRegistrationMethod.h"
 #include "itkTestingMacros.h"
 #include "itkVersion.h"
+#include "itksys/SystemTools.hxx"
 
 using namespace GPUDiffeomorphicTesting;
 
@@ -37,10 +41,32 @@ IsReplaced()
   return dynamic_cast<TReplacement *>(TOriginal::New().GetPointer()) != nullptr;
 }
 
+template <typename TImage>
+void
+CheckMetricOverrides(Checker & checker, bool expected)
+{
+  const bool correlation = IsReplaced<itk::ANTSNeighborhoodCorrelationImageToImageMetricv4<TImage, TImage>,
+                                      itk::GPULocalNormalizedCrossCorrelationImageToImageMetricv4<TImage, TImage>>();
+  const bool mattes = IsReplaced<itk::MattesMutualInformationImageToImageMetricv4<TImage, TImage>,
+                                 itk::GPUMattesMutualInformationImageToImageMetricv4<TImage, TImage>>();
+  const bool meanSquares = IsReplaced<itk::MeanSquaresImageToImageMetricv4<TImage, TImage>,
+                                      itk::GPUMeanSquaresImageToImageMetricv4<TImage, TImage>>();
+  checker.Expect(correlation == expected && mattes == expected && meanSquares == expected,
+                 std::string("New() of ITK's metrics gives ") + (expected ? "this module's" : "ITK's"));
+  // what is not covered stays ITK's: a metric that computes in float
+  using FloatMetric = itk::MeanSquaresImageToImageMetricv4<TImage, TImage, TImage, float>;
+  checker.Expect(std::string(FloatMetric::New()->GetNameOfClass()) == "MeanSquaresImageToImageMetricv4",
+                 "a metric that computes in float is ITK's");
+  // greedy is not SyN
+  using MethodType = itk::SyNImageRegistrationMethod<TImage, TImage>;
+  checker.Expect(std::string(MethodType::New()->GetNameOfClass()) == "SyNImageRegistrationMethod", "SyN is ITK's");
+}
+
 template <typename TComponent, unsigned int VDimension>
 void
 CheckOverrides(Checker & checker, bool expected)
 {
+  CheckMetricOverrides<itk::Image<TComponent, VDimension>>(checker, expected);
   using FieldType = FieldImage<TComponent, VDimension>;
   const bool compose = IsReplaced<itk::ComposeDisplacementFieldsImageFilter<FieldType>,
                                   itk::GPUComposeDisplacementFieldsImageFilter<FieldType>>();
@@ -56,6 +82,33 @@ CheckOverrides(Checker & checker, bool expected)
                    inDouble == expected,
                  std::string("New() of ITK's classes gives ") + (expected ? "this module's" : "ITK's") + ", dimension " +
                    std::to_string(VDimension));
+}
+
+/** A registration as a program writes it that knows nothing of this module, with the method's own metric; the name of that
+ * metric's class, and where it ended. */
+std::string
+Register(const GPUMetricTesting::Pair<itk::Image<float, 2>> & pair, itk::Array<double> & parameters)
+{
+  using ImageType = itk::Image<float, 2>;
+  const auto transform = itk::AffineTransform<double, 2>::New();
+  transform->SetCenter(pair.centre);
+  using MethodType = itk::ImageRegistrationMethodv4<ImageType, ImageType, itk::AffineTransform<double, 2>>;
+  const auto method = MethodType::New();
+  method->SetFixedImage(pair.fixed);
+  method->SetMovingImage(pair.moving);
+  method->SetInitialTransform(transform);
+  method->SetNumberOfLevels(1);
+  MethodType::ShrinkFactorsArrayType factors(1);
+  factors.Fill(1);
+  method->SetShrinkFactorsPerLevel(factors);
+  MethodType::SmoothingSigmasArrayType sigmas(1);
+  sigmas.Fill(0);
+  method->SetSmoothingSigmasPerLevel(sigmas);
+  auto & optimizer = dynamic_cast<itk::GradientDescentOptimizerv4 &>(*method->GetModifiableOptimizer());
+  optimizer.SetNumberOfIterations(5);
+  method->Update();
+  parameters = method->GetTransform()->GetParameters();
+  return method->GetMetric()->GetNameOfClass();
 }
 
 void
@@ -76,6 +129,7 @@ itkGPUDiffeomorphicRegistrationFactoryTest(int argc, char * argv[])
   {
     return skipped;
   }
+  itksys::SystemTools::PutEnv("ITK_GPU_DIFFEOMORPHIC_DEVICE=" + device);
   using FactoryType = itk::GPUDiffeomorphicRegistrationFactory;
   const auto factory = FactoryType::New();
   ITK_EXERCISE_BASIC_OBJECT_METHODS(factory, GPUDiffeomorphicRegistrationFactory, ObjectFactoryBase);
@@ -94,13 +148,20 @@ itkGPUDiffeomorphicRegistrationFactoryTest(int argc, char * argv[])
   using FieldType = FieldImage<double, 3>;
   const auto field = MakeField<FieldType>(2.5, true);
   const auto swapped = itk::InvertDisplacementFieldImageFilter<FieldType>::New();
-  dynamic_cast<itk::GPUInvertDisplacementFieldImageFilter<FieldType> &>(*swapped).SetDevice(device);
   swapped->SetDisplacementField(field);
   swapped->SetEnforceBoundaryCondition(false);
   swapped->Update();
+  checker.Expect(
+    dynamic_cast<itk::GPUInvertDisplacementFieldImageFilter<FieldType> &>(*swapped).GetDeviceName().substr(0, 3) ==
+      device.substr(0, 3),
+    "the device is that of the environment");
   const auto exponential = itk::ExponentialDisplacementFieldImageFilter<FieldType, FieldType>::New();
   exponential->SetInput(field);
   exponential->Update();
+  const GPUMetricTesting::Pair<itk::Image<float, 2>> pair(true);
+  itk::Array<double>                                 parameters;
+  checker.Expect(Register(pair, parameters) == "GPUMattesMutualInformationImageToImageMetricv4",
+                 "a registration method's own metric is this module's");
 
   FactoryType::UnRegisterOneFactory();
   FactoryType::UnRegisterOneFactory();
@@ -119,6 +180,12 @@ itkGPUDiffeomorphicRegistrationFactoryTest(int argc, char * argv[])
                         originalExponential->GetOutput(),
                         1e-4,
                         "Exponential through the factory");
+  itk::Array<double> originalParameters;
+  checker.Expect(Register(pair, originalParameters) == "MattesMutualInformationImageToImageMetricv4",
+                 "a registration method's own metric is ITK's");
+  checker.ExpectBelow(GPUMetricTesting::RelativeDifference(parameters, originalParameters),
+                      1e-6,
+                      "affine registration through the factory");
 
   itk::ObjectFactoryBase::RegisterFactory(factory);
   CheckAll(checker, true);

@@ -149,6 +149,27 @@ Fill(TImage * image, const std::function<typename TImage::PixelType(const typena
   }
 }
 
+/** Gives the first voxel another index; the voxels stay where they are in space and are to be filled anew. */
+template <typename TImage>
+void
+OffsetIndex(TImage * image)
+{
+  auto                       region = image->GetBufferedRegion();
+  auto                       index = region.GetIndex();
+  typename TImage::PointType before;
+  typename TImage::PointType after;
+  image->TransformIndexToPhysicalPoint(index, before);
+  for (unsigned int d = 0; d < TImage::ImageDimension; ++d)
+  {
+    index[d] += 3 - 5 * static_cast<int>(d);
+  }
+  image->TransformIndexToPhysicalPoint(index, after);
+  image->SetOrigin(image->GetOrigin() + (before - after));
+  region.SetIndex(index);
+  image->SetRegions(region);
+  image->Allocate();
+}
+
 /** The centre of an image's grid in physical space. */
 template <typename TImage>
 typename TImage::PointType

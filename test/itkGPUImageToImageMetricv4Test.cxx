@@ -447,6 +447,12 @@ itkGPUImageToImageMetricv4Test(int argc, char * argv[])
       pair,
       [&](BaseMetric<DoubleImage> & metric) { metric.SetMovingTransform(pair.MakeAffine()); },
       "images of double precision");
+    CompareAfter<Correlation<DoubleImage>, ItkCorrelation<DoubleImage>, DoubleImage>(
+      check,
+      device,
+      pair,
+      [&](BaseMetric<DoubleImage> & metric) { metric.SetMovingTransform(pair.MakeField(pair.fixed, 2.0)); },
+      "images of double precision");
   }
 
   CheckExactGradient<Correlation<Image3D>, Image3D>(check, device, false);

@@ -32,22 +32,6 @@ namespace GPUMetricTesting
 {
 using namespace GPUDiffeomorphicTesting;
 
-/** Moves the index of the first voxel; the voxels stay where they are in memory and are filled anew afterwards. */
-template <typename TImage>
-void
-OffsetIndex(TImage * image)
-{
-  auto region = image->GetBufferedRegion();
-  auto index = region.GetIndex();
-  for (unsigned int d = 0; d < TImage::ImageDimension; ++d)
-  {
-    index[d] += 3 - 5 * static_cast<int>(d);
-  }
-  region.SetIndex(index);
-  image->SetRegions(region);
-  image->Allocate();
-}
-
 /** Two images of one phantom on grids of their own; the moving image is the larger one. */
 template <typename TImage>
 struct Pair
@@ -73,8 +57,9 @@ struct Pair
     if (oblique)
     {
       moving = MakeGrid<TImage>({ 37, 35, 29 }, { 1.1, 1.2, 1.4 }, 0.0, 0.1);
-      const auto                shift = centre - Centre(moving.GetPointer());
+      const auto shift = centre - Centre(moving.GetPointer());
       moving->SetOrigin(moving->GetOrigin() + shift);
+      OffsetIndex(moving.GetPointer());
     }
     else
     {

@@ -72,6 +72,9 @@ CheckWarp(Checker & checker, const std::string & device)
   auto                      image = MakeGrid<ImageType>({ 45, 38, 31 }, { 1.1, 0.8, 1.5 }, -4.0, 0.3);
   auto                      field = MakeGrid<FieldType>({ 40, 42, 29 }, { 1.2, 0.8, 1.4 }, -3.0, -0.2);
   auto                      coarse = MakeGrid<FieldType>({ 20, 21, 15 }, { 2.4, 1.6, 2.8 }, -3.0, -0.2);
+  OffsetIndex(image.GetPointer());
+  OffsetIndex(field.GetPointer());
+  OffsetIndex(coarse.GetPointer());
   const auto                centre = Centre(image.GetPointer());
   const Phantom<VDimension> phantom(centre, 50.0, 3);
   Fill<ImageType>(image, [&](const PointType & p) { return static_cast<float>(phantom(p) / 100.0); });

@@ -4,6 +4,8 @@
 # (root or sudo). With a CUDA compiler the CUDA backend is built too, for architecture 90 unless CUDAARCHS says otherwise;
 # tests that need a GPU are skipped where there is none.
 #   test/run.sh [options of ctest...]       BUILD_DIR and JOBS may be set
+# With ITK_CONFORMANCE_SOURCE_DIR, ITK's source tree of the installed version (apt-get source insighttoolkit5), ITK's own
+# test programs are run on this module's classes too: some 10 minutes more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD_DIR:-$PWD/build-test}
@@ -17,7 +19,7 @@ step()
 
 step "packages"
 missing=()
-for package in ca-certificates cmake make g++ git jq libcli11-dev libgtest-dev libinsighttoolkit5-dev nlohmann-json3-dev; do
+for package in ca-certificates cmake make g++ git jq libcli11-dev libgtest-dev libinsighttoolkit5-dev mricron-data nlohmann-json3-dev; do
   dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -42,6 +44,7 @@ mkdir -p "$build"
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON \
   -DModule_GPUDiffeomorphicRegistration_BUILD_EXAMPLES=ON \
   -DGPUDiffeomorphicRegistration_USE_CUDA=$cuda \
+  ${ITK_CONFORMANCE_SOURCE_DIR:+-DITK_CONFORMANCE_SOURCE_DIR="$ITK_CONFORMANCE_SOURCE_DIR"} \
   -DGPUDiffeomorphicRegistration_WARNINGS_AS_ERRORS=ON > "$build/configure.log" 2>&1 ||
   { tail -n 40 "$build/configure.log"; exit 1; }
 

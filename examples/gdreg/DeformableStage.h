@@ -29,7 +29,7 @@ struct DeformableStageResult
 {
   typename FieldImage<VDimension>::Pointer field;   ///< u on the fixed grid: fixed x matches moving linear(x + u(x))
   typename FieldImage<VDimension>::Pointer inverse; ///< likewise of the inverse of x + u(x)
-  itk::GPUDiffeomorphicEngine::Result      numbers; ///< its fields are empty
+  itk::GPUDiffeomorphicEngine::Result      numbers;
 };
 
 /** Runs itk::GPUDiffeomorphicRegistrationMethod from the linear transform. */

@@ -115,14 +115,13 @@ InvertField(const FieldImage<VDimension> * field, const std::string & device)
     },
     nullptr);
 
-  const auto         vectors = Geometry::GetIndexVectors(rest.GetPointer());
-  std::vector<float> inverse(vectors.size());
-  const auto         residual = itk::GPUDiffeomorphicEngine::InvertByNewton(
-    device, vectors.data(), Geometry::GetSize<VDimension>(field), inverse.data());
+  const auto residual = itk::GPUDiffeomorphicEngine::InvertByNewton(device,
+                                                                    Geometry::GetIndexVectors(rest.GetPointer()),
+                                                                    Geometry::GetSize<VDimension>(field),
+                                                                    Geometry::GetPhysicalVectors(rest.GetPointer()));
   result.meanResidual = residual[0];
   result.maximumResidual = residual[1];
   result.field = rest;
-  Geometry::SetPhysicalVectors(inverse, result.field.GetPointer());
   return result;
 }
 

@@ -2,19 +2,25 @@
 #include "LinearStage.h"
 
 #include "LinearStarts.h"
-#include "OrderedMutualInformation.h"
 #include "PhysicalStepOptimizer.h"
 
+#include "itkCompositeTransform.h"
 #include "itkEuler2DTransform.h"
 #include "itkEuler3DTransform.h"
+#include "itkGPUMattesMutualInformationImageToImageMetricv4.h"
 #include "itkImageMaskSpatialObject.h"
-#include "itkImageRegistrationMethodv4.h"
+#include "itkImageRegionConstIteratorWithIndex.h"
 #include "itkRegistrationParameterScalesFromPhysicalShift.h"
+#include "itkSimilarity2DTransform.h"
+#include "itkSimilarity3DTransform.h"
 #include "itkTimeProbe.h"
 #include "itkTranslationTransform.h"
 
+#include <vnl/algo/vnl_svd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <type_traits>
 
 namespace gdreg
@@ -22,7 +28,17 @@ namespace gdreg
 namespace
 {
 constexpr unsigned int NumberOfHistogramBins = 32;
-constexpr int          SamplingSeed = 121212;
+constexpr std::size_t  NumberOfTrials = 6;
+
+struct Level
+{
+  double cells;   ///< of the copies' longest side
+  double samples; ///< points at which they are compared
+};
+constexpr Level Levels[] = { { 28.0, 10000.0 }, { 56.0, 40000.0 }, { 112.0, 100000.0 } };
+
+/** Mutual information knows no size: what it stretches beyond these factors has matched something small. */
+constexpr double LargestStretch = 2.0;
 
 template <unsigned int VDimension>
 class Aligner
@@ -34,7 +50,9 @@ public:
   using AffineType = itk::AffineTransform<double, VDimension>;
   using TranslationType = itk::TranslationTransform<double, VDimension>;
   using RigidType = std::conditional_t<VDimension == 2, itk::Euler2DTransform<double>, itk::Euler3DTransform<double>>;
-  using MetricType = OrderedMutualInformation<ImageType>;
+  using SimilarityType =
+    std::conditional_t<VDimension == 2, itk::Similarity2DTransform<double>, itk::Similarity3DTransform<double>>;
+  using MetricType = itk::GPUMattesMutualInformationImageToImageMetricv4<ImageType, ImageType>;
   using MaskObjectType = itk::ImageMaskSpatialObject<VDimension>;
   using PointType = itk::Point<double, VDimension>;
 
@@ -42,36 +60,23 @@ public:
     : m_Input(input)
     , m_FixedMask(MakeMaskObject(input.fixedMask))
     , m_MovingMask(MakeMaskObject(input.movingMask))
+    , m_FinestFixed(MakeWorkingCopy<VDimension>(input.fixed, input.fixedMask, std::end(Levels)[-1].cells))
+    , m_FinestMoving(MakeWorkingCopy<VDimension>(input.moving, input.movingMask, std::end(Levels)[-1].cells))
   {}
 
   ResultType
   Run()
   {
-    constexpr double cellsOfLevel[] = { 32.0, 64.0, 112.0 };
-    constexpr double samplesOfLevel[] = { 20000.0, 30000.0, 60000.0 };
-
-    this->SetLevel(cellsOfLevel[0], samplesOfLevel[0]);
+    this->SetLevel(Levels[0]);
     this->ChooseStart();
-    for (unsigned int level = 0; level < 3; ++level)
+    const typename AffineType::Pointer start = m_Current;
+    this->Refine(m_Input.model);
+    if (!m_Input.initial && m_Input.model != LinearModelEnum::Translation && !this->IsBelievable())
     {
-      if (level > 0)
-      {
-        this->SetLevel(cellsOfLevel[level], samplesOfLevel[level]);
-      }
-      // Past the coarse level the map is almost right: shorter steps, and the affine part may be let go.
-      const double step = (level == 0 ? 0.5 : 0.25) * m_Spacing;
-      if (m_Input.model == LinearModelEnum::Translation)
-      {
-        this->template Optimise<TranslationType>("translation", step, 60);
-      }
-      else if (m_Input.model == LinearModelEnum::Rigid || level == 0)
-      {
-        this->template Optimise<RigidType>("rigid", step, 60);
-      }
-      if (m_Input.model == LinearModelEnum::Affine)
-      {
-        this->template Optimise<AffineType>("affine", step, level == 0 ? 60 : 120);
-      }
+      m_Current = start;
+      this->SetLevel(Levels[0]);
+      this->Refine(LinearModelEnum::Rigid);
+      m_Result.start += ", rigid";
     }
     m_Result.transform = m_Current;
     return m_Result;
@@ -91,56 +96,199 @@ private:
     return object;
   }
 
+  /** From the coarsest level, which is set, to the finest. */
   void
-  SetLevel(const double cells, const double samples)
+  Refine(const LinearModelEnum model)
   {
-    m_Fixed = MakeWorkingCopy<VDimension>(m_Input.fixed, m_Input.fixedMask, cells);
-    m_Moving = MakeWorkingCopy<VDimension>(m_Input.moving, m_Input.movingMask, cells);
+    for (const Level & level : Levels)
+    {
+      const bool isFirst = &level == Levels;
+      if (!isFirst)
+      {
+        this->SetLevel(level);
+      }
+      // Past the coarse level the map is almost right: shorter steps, and what is not rigid may be let go.
+      const double       step = (isFirst ? 0.5 : 0.25) * m_Spacing;
+      const unsigned int iterations = isFirst ? 60 : 120;
+      if (model == LinearModelEnum::Translation)
+      {
+        this->template Optimise<TranslationType>("translation", step, iterations);
+      }
+      else if (model == LinearModelEnum::Rigid || isFirst)
+      {
+        this->template Optimise<RigidType>("rigid", step, iterations);
+      }
+      if (model == LinearModelEnum::Similarity)
+      {
+        this->template Optimise<SimilarityType>("similarity", step, iterations);
+      }
+      if (model == LinearModelEnum::Affine)
+      {
+        this->template Optimise<AffineType>("affine", step, iterations);
+      }
+    }
+  }
+
+  bool
+  IsBelievable() const
+  {
+    const vnl_svd<double> svd(m_Current->GetMatrix().GetVnlMatrix().as_matrix());
+    return svd.sigma_max() <= LargestStretch && svd.sigma_min() >= 1.0 / LargestStretch;
+  }
+
+  void
+  SetLevel(const Level & level)
+  {
+    m_Fixed = Coarsen<VDimension>(m_FinestFixed, level.cells);
+    m_Moving = Coarsen<VDimension>(m_FinestMoving, level.cells);
     m_Spacing = 0.0;
     for (unsigned int d = 0; d < VDimension; ++d)
     {
       m_Spacing = std::max(m_Spacing, m_Fixed->GetSpacing()[d]);
     }
-    m_SamplingPercentage =
-      std::min(1.0, samples / static_cast<double>(m_Fixed->GetLargestPossibleRegion().GetNumberOfPixels()));
-  }
-
-  typename MetricType::Pointer
-  MakeMetric() const
-  {
-    auto metric = MetricType::New();
-    metric->SetNumberOfHistogramBins(NumberOfHistogramBins);
-    metric->SetUseFixedImageGradientFilter(false);
-    metric->SetUseMovingImageGradientFilter(false);
+    m_Metric = MetricType::New();
+    m_Metric->SetDevice(m_Input.device);
+    m_Metric->SetNumberOfHistogramBins(NumberOfHistogramBins);
+    m_Metric->SetUseFixedImageGradientFilter(false);
+    m_Metric->SetUseMovingImageGradientFilter(false);
+    m_Metric->SetFixedImage(m_Fixed);
+    m_Metric->SetMovingImage(m_Moving);
+    m_Metric->SetMovingTransform(AffineType::New());
     if (m_FixedMask)
     {
-      metric->SetFixedImageMask(m_FixedMask);
+      m_Metric->SetFixedImageMask(m_FixedMask);
     }
     if (m_MovingMask)
     {
-      metric->SetMovingImageMask(m_MovingMask);
+      m_Metric->SetMovingImageMask(m_MovingMask);
     }
-    return metric;
+    this->SetSamples(level.samples);
+    m_Metric->Initialize();
   }
 
-  /** Mutual information of a start (the smaller the better), and how many points both images cover. */
-  std::pair<double, double>
-  Evaluate(const AffineType * transform) const
+  /** Lays the grid of the points over the fixed image, or the box of its mask. */
+  void
+  SetSamples(const double samples)
   {
-    auto metric = this->MakeMetric();
-    metric->SetFixedImage(m_Fixed);
-    metric->SetMovingImage(m_Moving);
-    metric->SetMovingTransform(const_cast<AffineType *>(transform));
-    try
+    const typename ImageType::RegionType box = this->FindBox();
+    double                               volume = 1.0;
+    double                               finest = m_Spacing;
+    for (unsigned int d = 0; d < VDimension; ++d)
     {
-      metric->Initialize();
-      const double value = metric->GetValue();
-      return { value, static_cast<double>(metric->GetNumberOfValidPoints()) };
+      volume *= static_cast<double>(box.GetSize(d)) * m_Input.fixed->GetSpacing()[d];
+      finest = std::min(finest, m_Fixed->GetSpacing()[d]);
     }
-    catch (const itk::ExceptionObject &)
+    // No ratio of small whole numbers to the spacing of the image: points that repeat their place in the voxels make
+    // mutual information prefer whole shifts.
+    const double                    spacing = std::max(0.9363 * finest, std::pow(volume / samples, 1.0 / VDimension));
+    typename ImageType::SpacingType spacings(spacing);
+    typename ImageType::SizeType    size;
+    itk::ContinuousIndex<double, VDimension> first;
+    for (unsigned int d = 0; d < VDimension; ++d)
     {
-      return { 0.0, 0.0 }; // no point of the fixed image falls into the moving one
+      const double length = static_cast<double>(box.GetSize(d)) * m_Input.fixed->GetSpacing()[d];
+      size[d] = std::max<itk::SizeValueType>(1, static_cast<itk::SizeValueType>(length / spacing));
+      const double margin = 0.5 * (length - static_cast<double>(size[d] - 1) * spacing);
+      first[d] = static_cast<double>(box.GetIndex(d)) - 0.5 + margin / m_Input.fixed->GetSpacing()[d];
     }
+    PointType origin;
+    m_Input.fixed->TransformContinuousIndexToPhysicalPoint(first, origin);
+    m_Metric->SetVirtualDomain(spacings, origin, m_Input.fixed->GetDirection(), typename ImageType::RegionType(size));
+  }
+
+  typename ImageType::RegionType
+  FindBox() const
+  {
+    if (!m_FixedMask)
+    {
+      return m_Input.fixed->GetLargestPossibleRegion();
+    }
+    using MaskType = typename InputType::MaskType;
+    typename ImageType::IndexType low;
+    typename ImageType::IndexType high;
+    low.Fill(itk::NumericTraits<itk::IndexValueType>::max());
+    high.Fill(itk::NumericTraits<itk::IndexValueType>::NonpositiveMin());
+    for (itk::ImageRegionConstIteratorWithIndex<MaskType> it(m_Input.fixedMask,
+                                                             m_Input.fixedMask->GetLargestPossibleRegion());
+         !it.IsAtEnd();
+         ++it)
+    {
+      if (it.Get() != 0)
+      {
+        for (unsigned int d = 0; d < VDimension; ++d)
+        {
+          low[d] = std::min(low[d], it.GetIndex()[d]);
+          high[d] = std::max(high[d], it.GetIndex()[d]);
+        }
+      }
+    }
+    typename ImageType::RegionType box;
+    box.SetIndex(low);
+    box.SetUpperIndex(high);
+    return box;
+  }
+
+  struct Candidate
+  {
+    Start<VDimension> start;
+    double            value{ 0.0 };  ///< the smaller the better
+    double            points{ 0.0 }; ///< that both images cover
+  };
+
+  std::vector<Candidate>
+  EvaluateStarts(const bool mayRotate)
+  {
+    std::vector<Candidate> candidates;
+    double                 mostPoints = 0.0;
+    for (auto & start : ListStarts<VDimension>(m_Fixed, m_Moving, m_Input.fixedMask, m_Input.movingMask, mayRotate))
+    {
+      Candidate candidate;
+      candidate.start = std::move(start);
+      m_Metric->SetMovingTransform(candidate.start.transform);
+      try
+      {
+        candidate.value = m_Metric->GetValue();
+        candidate.points = static_cast<double>(m_Metric->GetNumberOfValidPoints());
+      }
+      catch (const itk::ExceptionObject &)
+      {
+        continue; // no point of the fixed image falls into the moving one
+      }
+      mostPoints = std::max(mostPoints, candidate.points);
+      candidates.push_back(std::move(candidate));
+    }
+    // Mutual information of a small overlap means nothing.
+    candidates.erase(std::remove_if(candidates.begin(),
+                                    candidates.end(),
+                                    [&](const Candidate & candidate) { return candidate.points < 0.5 * mostPoints; }),
+                     candidates.end());
+    if (mostPoints == 0.0)
+    {
+      throw std::runtime_error("the images have no overlap, wherever the linear stage starts");
+    }
+    std::stable_sort(
+      candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) { return a.value < b.value; });
+    return candidates;
+  }
+
+  /** The largest distance of where two maps take the corners of the samples' grid. */
+  double
+  Distance(const AffineType * a, const AffineType * b) const
+  {
+    const auto region = m_Metric->GetVirtualRegion();
+    double     largest = 0.0;
+    for (unsigned int corner = 0; corner < (1u << VDimension); ++corner)
+    {
+      auto index = region.GetIndex();
+      for (unsigned int d = 0; d < VDimension; ++d)
+      {
+        index[d] += (corner >> d) & 1u ? static_cast<itk::IndexValueType>(region.GetSize(d)) - 1 : 0;
+      }
+      PointType point;
+      m_Metric->GetVirtualImage()->TransformIndexToPhysicalPoint(index, point);
+      largest = std::max(largest, a->TransformPoint(point).EuclideanDistanceTo(b->TransformPoint(point)));
+    }
+    return largest;
   }
 
   void
@@ -153,53 +301,38 @@ private:
       m_Result.start = "the given transform";
       return;
     }
-    struct Candidate
+    // A short optimisation of the best few that differ tells a good start from a lucky one, unless it only leaves the
+    // overlap.
+    const bool                                mayRotate = m_Input.model != LinearModelEnum::Translation;
+    double                                    bestValue = 0.0;
+    typename AffineType::Pointer              best;
+    std::vector<typename AffineType::Pointer> tried;
+    for (const auto & candidate : this->EvaluateStarts(mayRotate))
     {
-      Start<VDimension> start;
-      double            value;
-      double            points;
-    };
-    std::vector<Candidate> candidates;
-    double                 mostPoints = 0.0;
-    const bool             mayRotate = m_Input.model != LinearModelEnum::Translation;
-    for (auto & start : ListStarts<VDimension>(m_Fixed, m_Moving, m_Input.fixedMask, m_Input.movingMask, mayRotate))
-    {
-      const auto valueAndPoints = this->Evaluate(start.transform);
-      mostPoints = std::max(mostPoints, valueAndPoints.second);
-      candidates.push_back({ std::move(start), valueAndPoints.first, valueAndPoints.second });
-    }
-    // Mutual information of a small overlap means nothing.
-    candidates.erase(std::remove_if(candidates.begin(),
-                                    candidates.end(),
-                                    [&](const Candidate & candidate) { return candidate.points < 0.5 * mostPoints; }),
-                     candidates.end());
-    if (mostPoints == 0.0 || candidates.empty())
-    {
-      throw std::runtime_error("the images have no overlap, wherever the linear stage starts");
-    }
-    std::stable_sort(
-      candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) { return a.value < b.value; });
-
-    // A short optimisation of the best few tells a good start from a lucky one.
-    constexpr std::size_t        numberOfTrials = 4;
-    double                       bestValue = 0.0;
-    typename AffineType::Pointer best;
-    std::string                  bestName;
-    candidates.resize(std::min(candidates.size(), numberOfTrials));
-    for (const auto & candidate : candidates)
-    {
-      m_Current = candidate.start.transform;
+      const auto & transform = candidate.start.transform;
+      if (std::any_of(tried.begin(), tried.end(), [&](const typename AffineType::Pointer & other) {
+            return this->Distance(transform, other) < 2.0 * m_Spacing;
+          }))
+      {
+        continue;
+      }
+      tried.push_back(transform);
+      m_Current = transform;
       const double value = mayRotate ? this->template Optimise<RigidType>("trial", 0.5 * m_Spacing, 20)
                                      : this->template Optimise<TranslationType>("trial", 0.5 * m_Spacing, 20);
-      if (!best || value < bestValue)
+      const bool   overlaps = static_cast<double>(m_Metric->GetNumberOfValidPoints()) >= 0.5 * candidate.points;
+      if (!best || (overlaps && value < bestValue))
       {
         bestValue = value;
         best = m_Current;
-        bestName = candidate.start.name;
+        m_Result.start = candidate.start.name;
+      }
+      if (tried.size() == NumberOfTrials)
+      {
+        break;
       }
     }
     m_Current = best;
-    m_Result.start = bestName;
   }
 
   /** Optimises a map T, from the identity, in current(T(x)), and takes it into `current`. */
@@ -209,41 +342,24 @@ private:
   {
     itk::TimeProbe clock;
     clock.Start();
-    using MethodType = itk::ImageRegistrationMethodv4<ImageType, ImageType, TTransform>;
     auto transform = TTransform::New();
     SetCenter(transform.GetPointer());
+    auto composite = itk::CompositeTransform<double, VDimension>::New();
+    composite->AddTransform(m_Current);
+    composite->AddTransform(transform);
+    composite->SetOnlyMostRecentTransformToOptimizeOn();
+    m_Metric->SetMovingTransform(composite);
 
-    auto metric = this->MakeMetric();
     auto estimator = itk::RegistrationParameterScalesFromPhysicalShift<MetricType>::New();
-    estimator->SetMetric(metric);
+    estimator->SetMetric(m_Metric);
     estimator->SetTransformForward(true);
     auto optimizer = PhysicalStepOptimizer::New();
+    optimizer->SetMetric(m_Metric);
     optimizer->SetScalesEstimator(estimator);
     optimizer->SetNumberOfIterations(iterations);
     optimizer->SetStepLength(step);
     optimizer->SetMinimumStepLength(step / 100.0);
-
-    typename MethodType::ShrinkFactorsArrayType            shrinkFactors(1);
-    typename MethodType::SmoothingSigmasArrayType          sigmas(1);
-    typename MethodType::MetricSamplingPercentageArrayType percentages(1);
-    shrinkFactors.Fill(1);
-    sigmas.Fill(0.0);
-    percentages.Fill(m_SamplingPercentage);
-    auto method = MethodType::New();
-    method->SetFixedImage(m_Fixed);
-    method->SetMovingImage(m_Moving);
-    method->SetMovingInitialTransform(m_Current);
-    method->SetInitialTransform(transform);
-    method->InPlaceOn();
-    method->SetMetric(metric);
-    method->SetOptimizer(optimizer);
-    method->SetNumberOfLevels(1);
-    method->SetShrinkFactorsPerLevel(shrinkFactors);
-    method->SetSmoothingSigmasPerLevel(sigmas);
-    method->SetMetricSamplingStrategy(MethodType::MetricSamplingStrategyEnum::REGULAR);
-    method->MetricSamplingReinitializeSeed(SamplingSeed);
-    method->SetMetricSamplingPercentagePerLevel(percentages);
-    method->Update();
+    optimizer->StartOptimization();
 
     auto flat = AffineType::New();
     flat->SetMatrix(m_Current->GetMatrix());
@@ -296,11 +412,13 @@ private:
   const InputType &                m_Input;
   typename MaskObjectType::Pointer m_FixedMask;
   typename MaskObjectType::Pointer m_MovingMask;
+  typename ImageType::Pointer      m_FinestFixed;
+  typename ImageType::Pointer      m_FinestMoving;
   typename ImageType::Pointer      m_Fixed;
   typename ImageType::Pointer      m_Moving;
+  typename MetricType::Pointer     m_Metric;
   PointType                        m_Center;
   double                           m_Spacing{ 1.0 };
-  double                           m_SamplingPercentage{ 1.0 };
   typename AffineType::Pointer     m_Current;
   ResultType                       m_Result;
 };

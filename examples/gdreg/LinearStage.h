@@ -16,6 +16,7 @@ enum class LinearModelEnum
   None,
   Translation,
   Rigid,
+  Similarity,
   Affine
 };
 
@@ -32,6 +33,7 @@ struct LinearStageInput
   const MaskType *      movingMask{ nullptr }; ///< optional
   const TransformType * initial{ nullptr };    ///< optional; where to start, instead of the search
   LinearModelEnum       model{ LinearModelEnum::Affine };
+  std::string           device{ "auto" };
   /** Called after each optimisation with what it was, e.g. "affine, 64x72x60", and its metric value. */
   std::function<void(const std::string &, double)> progress;
 };
@@ -51,9 +53,9 @@ struct LinearStageResult
   std::vector<Step>                                          steps;
 };
 
-/** Aligns two images by a linear map of physical points: Mattes mutual information (32 bins), coarse to fine on bin-
- * averaged copies, from the best of a few starts (centres of mass, image centres, headers; small rotations of them).
- * Seeds are fixed and sums are taken in one order, so the same input gives the same bits. */
+/** Aligns two images by a linear map of physical points: Mattes mutual information (32 bins) on the device, coarse to
+ * fine on bin-averaged copies, at the points of a grid over the fixed image (the box of its mask), from the best of
+ * many starts (see ListStarts). The same input on the same device gives the same bits. */
 template <unsigned int VDimension>
 LinearStageResult<VDimension>
 RunLinearStage(const LinearStageInput<VDimension> & input);

@@ -6,6 +6,8 @@
 #include "itkImageRegionConstIteratorWithIndex.h"
 #include "itkImageRegionIterator.h"
 
+#include <vnl/algo/vnl_symmetric_eigensystem.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -104,30 +106,124 @@ ImageCenter(const itk::Image<float, VDimension> * image)
   return center;
 }
 
-/** The mean position of the voxels that `weigh` gives a weight. */
-template <typename TImage, typename TWeight>
-typename TImage::PointType
-WeightedCenter(const TImage * image, const TWeight & weigh)
+/** Position and shape of an object: orders 1 and 2. */
+template <unsigned int VDimension>
+struct Moments
 {
-  itk::ContinuousIndex<double, TImage::ImageDimension> sum;
-  sum.Fill(0.0);
-  double total = 0.0;
+  itk::Point<double, VDimension>              center;
+  itk::Matrix<double, VDimension, VDimension> covariance; ///< mm^2
+};
+
+/** Of the voxels that `isInside` chooses. */
+template <typename TImage, typename TIsInside>
+Moments<TImage::ImageDimension>
+ComputeMoments(const TImage * image, const TIsInside & isInside)
+{
+  constexpr unsigned int dimension = TImage::ImageDimension;
+  double                 count = 0.0;
+  double                 sums[dimension] = {};
+  double                 products[dimension][dimension] = {};
   for (itk::ImageRegionConstIteratorWithIndex<TImage> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it)
   {
-    const double weight = weigh(it.Get());
-    total += weight;
-    for (unsigned int d = 0; d < TImage::ImageDimension; ++d)
+    if (isInside(it.Get()))
     {
-      sum[d] += weight * static_cast<double>(it.GetIndex()[d]);
+      count += 1.0;
+      for (unsigned int i = 0; i < dimension; ++i)
+      {
+        sums[i] += static_cast<double>(it.GetIndex()[i]);
+        for (unsigned int j = 0; j < dimension; ++j)
+        {
+          products[i][j] += static_cast<double>(it.GetIndex()[i] * it.GetIndex()[j]);
+        }
+      }
     }
   }
-  for (unsigned int d = 0; d < TImage::ImageDimension; ++d)
+  itk::ContinuousIndex<double, dimension>   mean;
+  itk::Matrix<double, dimension, dimension> ofIndex;
+  itk::Matrix<double, dimension, dimension> toPhysical;
+  for (unsigned int i = 0; i < dimension; ++i)
   {
-    sum[d] /= total;
+    mean[i] = sums[i] / count;
+    for (unsigned int j = 0; j < dimension; ++j)
+    {
+      ofIndex(i, j) = products[i][j] / count - sums[i] / count * sums[j] / count;
+      toPhysical(i, j) = image->GetDirection()(i, j) * image->GetSpacing()[j];
+    }
   }
-  typename TImage::PointType center;
-  image->TransformContinuousIndexToPhysicalPoint(sum, center);
-  return center;
+  Moments<dimension> moments;
+  image->TransformContinuousIndexToPhysicalPoint(mean, moments.center);
+  moments.covariance = toPhysical * ofIndex * itk::Matrix<double, dimension, dimension>(toPhysical.GetTranspose());
+  return moments;
+}
+
+/** Of the mask, else of the voxels brighter than Otsu's threshold. */
+template <unsigned int VDimension>
+Moments<VDimension>
+ComputeObjectMoments(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask)
+{
+  if (mask)
+  {
+    return ComputeMoments(mask, [](const unsigned char value) { return value != 0; });
+  }
+  const float threshold = OtsuThreshold<VDimension>(image);
+  return ComputeMoments(image, [threshold](const float value) { return value >= threshold; });
+}
+
+/** True if the order of the principal axes i and i + 1 (ascending variances) may be chance. */
+template <typename TVariances>
+bool
+AreAlike(const TVariances & variances, const unsigned int i)
+{
+  return variances[i + 1] < 1.3 * variances[i]; // lengths within 14 %
+}
+
+/** Rotations that take the principal axes of one object to those of another: every choice of signs, and every order of
+ * axes that are alike in either. */
+template <unsigned int VDimension>
+void
+AppendAxisRotations(const Moments<VDimension> & fixed, const Moments<VDimension> & moving,
+                    std::vector<itk::Matrix<double, VDimension, VDimension>> & rotations)
+{
+  const vnl_symmetric_eigensystem<double> fixedAxes(fixed.covariance.GetVnlMatrix().as_matrix());
+  const vnl_symmetric_eigensystem<double> movingAxes(moving.covariance.GetVnlMatrix().as_matrix());
+  std::array<unsigned int, VDimension>    order;
+  for (unsigned int d = 0; d < VDimension; ++d)
+  {
+    order[d] = d;
+  }
+  do
+  {
+    bool isPossible = true;
+    for (unsigned int d = 0; d < VDimension; ++d)
+    {
+      for (unsigned int between = std::min(d, order[d]); between < std::max(d, order[d]); ++between)
+      {
+        isPossible =
+          isPossible && (AreAlike(fixedAxes.D.diagonal(), between) || AreAlike(movingAxes.D.diagonal(), between));
+      }
+    }
+    for (unsigned int signs = 0; isPossible && signs < (1u << VDimension); ++signs)
+    {
+      itk::Matrix<double, VDimension, VDimension> rotation;
+      for (unsigned int d = 0; d < VDimension; ++d)
+      {
+        const auto   from = fixedAxes.get_eigenvector(static_cast<int>(d));
+        const auto   to = movingAxes.get_eigenvector(static_cast<int>(order[d]));
+        const double sign = (signs >> d) & 1u ? -1.0 : 1.0;
+        for (unsigned int i = 0; i < VDimension; ++i)
+        {
+          for (unsigned int j = 0; j < VDimension; ++j)
+          {
+            rotation(i, j) += sign * to[i] * from[j];
+          }
+        }
+      }
+      if (vnl_determinant(rotation.GetVnlMatrix().as_matrix()) > 0.0)
+      {
+        rotations.push_back(rotation);
+      }
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
 }
 
 void
@@ -167,8 +263,7 @@ AppendRotations(std::vector<itk::Matrix<double, 3, 3>> & rotations)
 
 template <unsigned int VDimension>
 typename itk::Image<float, VDimension>::Pointer
-MakeWorkingCopy(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask,
-                const double cells)
+Coarsen(const itk::Image<float, VDimension> * image, const double cells)
 {
   using ImageType = itk::Image<float, VDimension>;
   double longest = 0.0;
@@ -187,7 +282,16 @@ MakeWorkingCopy(const itk::Image<float, VDimension> * image, const itk::Image<un
   shrink->Update();
   typename ImageType::Pointer copy = shrink->GetOutput();
   copy->DisconnectPipeline();
+  return copy;
+}
 
+template <unsigned int VDimension>
+typename itk::Image<float, VDimension>::Pointer
+MakeWorkingCopy(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask,
+                const double cells)
+{
+  using ImageType = itk::Image<float, VDimension>;
+  const auto         copy = Coarsen<VDimension>(image, cells);
   std::vector<float> values = CollectValues<VDimension>(image, mask);
   const float        low = TakeQuantile(values, 0.005);
   const float        high = TakeQuantile(values, 0.995);
@@ -205,12 +309,7 @@ template <unsigned int VDimension>
 itk::Point<double, VDimension>
 CenterOfMass(const itk::Image<float, VDimension> * image, const itk::Image<unsigned char, VDimension> * mask)
 {
-  if (mask)
-  {
-    return WeightedCenter(mask, [](const unsigned char value) { return value != 0 ? 1.0 : 0.0; });
-  }
-  const float threshold = OtsuThreshold<VDimension>(image);
-  return WeightedCenter(image, [threshold](const float value) { return value >= threshold ? 1.0 : 0.0; });
+  return ComputeObjectMoments<VDimension>(image, mask).center;
 }
 
 template <unsigned int VDimension>
@@ -219,14 +318,23 @@ ListStarts(const itk::Image<float, VDimension> * fixed, const itk::Image<float, 
            const itk::Image<unsigned char, VDimension> * fixedMask,
            const itk::Image<unsigned char, VDimension> * movingMask, const bool mayRotate)
 {
-  using TransformType = itk::AffineTransform<double, VDimension>;
-  using PointType = itk::Point<double, VDimension>;
   // One mask says nothing about where the same thing is in the other image.
-  const bool      useMasks = fixedMask && movingMask;
-  const PointType fixedCenter = CenterOfMass<VDimension>(fixed, useMasks ? fixedMask : nullptr);
-  const PointType movingCenter = CenterOfMass<VDimension>(moving, useMasks ? movingMask : nullptr);
+  const bool useMasks = fixedMask && movingMask;
+  const auto fixedMoments = ComputeObjectMoments<VDimension>(fixed, useMasks ? fixedMask : nullptr);
+  const auto movingMoments = ComputeObjectMoments<VDimension>(moving, useMasks ? movingMask : nullptr);
+  const auto centers = movingMoments.center - fixedMoments.center;
 
   using MatrixType = itk::Matrix<double, VDimension, VDimension>;
+  using VectorType = itk::Vector<double, VDimension>;
+  std::vector<Start<VDimension>> starts;
+  const auto append = [&](const std::string & name, const MatrixType & rotation, const VectorType & shift) {
+    auto transform = itk::AffineTransform<double, VDimension>::New();
+    transform->SetCenter(fixedMoments.center);
+    transform->SetMatrix(rotation);
+    transform->SetTranslation(shift);
+    starts.push_back({ name, transform });
+  };
+
   MatrixType identity;
   identity.SetIdentity();
   std::vector<MatrixType> rotations{ identity };
@@ -234,34 +342,36 @@ ListStarts(const itk::Image<float, VDimension> * fixed, const itk::Image<float, 
   {
     AppendRotations(rotations);
   }
-  struct Shift
-  {
-    std::string                     name;
-    itk::Vector<double, VDimension> vector;
+  const std::pair<std::string, VectorType> shifts[] = {
+    { useMasks ? "centres of the masks" : "centres of mass", centers },
+    { "centres of the images", ImageCenter<VDimension>(moving) - ImageCenter<VDimension>(fixed) },
+    { "headers", VectorType(0.0) }
   };
-  itk::Vector<double, VDimension> none;
-  none.Fill(0.0);
-  const Shift shifts[] = { { useMasks ? "centres of the masks" : "centres of mass", movingCenter - fixedCenter },
-                           { "centres of the images",
-                             ImageCenter<VDimension>(moving) - ImageCenter<VDimension>(fixed) },
-                           { "headers", none } };
-
-  std::vector<Start<VDimension>> starts;
   for (const auto & shift : shifts)
   {
     for (std::size_t r = 0; r < rotations.size(); ++r)
     {
-      auto transform = TransformType::New();
-      transform->SetCenter(fixedCenter);
-      transform->SetMatrix(rotations[r]);
-      transform->SetTranslation(shift.vector);
-      starts.push_back({ shift.name + (r > 0 ? ", rotated" : ""), transform });
+      append(shift.first + (r > 0 ? ", rotated" : ""), rotations[r], shift.second);
+    }
+  }
+  if (mayRotate)
+  {
+    std::vector<MatrixType> ofAxes;
+    AppendAxisRotations<VDimension>(fixedMoments, movingMoments, ofAxes);
+    const std::string name = useMasks ? "principal axes of the masks" : "principal axes";
+    for (const auto & ofAxis : ofAxes)
+    {
+      for (std::size_t r = 0; r < rotations.size(); ++r)
+      {
+        append(name + (r > 0 ? ", rotated" : ""), ofAxis * rotations[r], centers);
+      }
     }
   }
   return starts;
 }
 
 #define gdregInstantiate(dimension)                                                                                    \
+  template itk::Image<float, dimension>::Pointer Coarsen<dimension>(const itk::Image<float, dimension> *, double);     \
   template itk::Image<float, dimension>::Pointer MakeWorkingCopy<dimension>(                                           \
     const itk::Image<float, dimension> *, const itk::Image<unsigned char, dimension> *, double);                       \
   template itk::Point<double, dimension> CenterOfMass<dimension>(const itk::Image<float, dimension> *,                 \

@@ -93,6 +93,7 @@ RegisterSettings::Interpret()
                                    { { "none", LinearModelEnum::None },
                                      { "translation", LinearModelEnum::Translation },
                                      { "rigid", LinearModelEnum::Rigid },
+                                     { "similarity", LinearModelEnum::Similarity },
                                      { "affine", LinearModelEnum::Affine } });
   solver = Choose<SolverEnum>(
     "--solver",

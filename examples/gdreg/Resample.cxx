@@ -53,26 +53,17 @@ Warp(const std::string & device, const ScalarImage<VDimension> * image,
       }
     }
   }
-  std::vector<float> vectors;
+  GPUDiffeomorphicEngine::InputVectors vectors;
   if (field)
   {
-    vectors.assign(3 * output->GetBufferedRegion().GetNumberOfPixels(), 0.0f);
-    ForRows<VDimension>(output, [&](const std::size_t begin, const std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i)
-      {
-        for (unsigned int d = 0; d < VDimension; ++d)
-        {
-          vectors[3 * i + d] = field->GetBufferPointer()[i][d];
-        }
-      }
-    });
+    vectors = Geometry::GetInputVectors(field, field->GetBufferedRegion(), GPUDiffeomorphicEngine::IdentityMatrix());
   }
   GPUDiffeomorphicEngine::Warp(device,
                                image->GetBufferPointer(),
                                Geometry::GetSize<VDimension>(image),
                                affine,
                                displacementMatrix,
-                               field ? vectors.data() : nullptr,
+                               vectors,
                                interpolation,
                                outsideValue,
                                Geometry::GetSize<VDimension>(output),
@@ -136,14 +127,11 @@ JacobianDeterminant(const std::string & device, const FieldImage<VDimension> * f
   output->CopyInformation(field);
   output->SetRegions(field->GetLargestPossibleRegion());
   output->Allocate();
-  const auto                         vectors = Geometry::GetIndexVectors(field);
-  GPUDiffeomorphicEngine::MatrixType identity{};
-  for (int i = 0; i < 3; ++i)
-  {
-    identity[i][i] = 1.0;
-  }
-  GPUDiffeomorphicEngine::JacobianDeterminant(
-    device, vectors.data(), Geometry::GetSize<VDimension>(field), identity, output->GetBufferPointer());
+  GPUDiffeomorphicEngine::JacobianDeterminant(device,
+                                              Geometry::GetIndexVectors(field),
+                                              Geometry::GetSize<VDimension>(field),
+                                              GPUDiffeomorphicEngine::IdentityMatrix(),
+                                              output->GetBufferPointer());
   // The engine's derivative at a border is half of one, as ITK's: right where a field is still, wrong for one with a
   // linear part. The next voxel inside knows better.
   const auto size = output->GetBufferedRegion().GetSize();

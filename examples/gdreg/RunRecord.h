@@ -78,7 +78,9 @@ struct RunRecord
   double linearSeconds{ 0.0 };
   double deformableSeconds{ 0.0 };         ///< wall time around the method
   double deformableDeviceSeconds{ 0.0 };   ///< images on the device to the final field
-  double deformableTransferSeconds{ 0.0 }; ///< host to device and back
+  double deformablePrepareSeconds{ 0.0 };  ///< opening the device and planning
+  double deformableUploadSeconds{ 0.0 };   ///< images to the device
+  double deformableDownloadSeconds{ 0.0 }; ///< fields from the device
   double resampleSeconds{ 0.0 };
   double reportSeconds{ 0.0 };
   double writeSeconds{ 0.0 };

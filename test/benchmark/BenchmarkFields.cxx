@@ -139,29 +139,54 @@ MakeUpsample(Problem & p)
   return one;
 }
 
+/** With a variance, the gradient is smoothed first. */
 Case
-MakeAdam(Problem & p)
+MakeAdam(Problem & p, double variance)
 {
   Case one{ 2 * (12 + 12 + 4), "read g 12, first moment 12, second 4; write the same" };
   p.Copy(p.slope, p.vector[0]);
   p.Copy(p.small, p.vector[1]);
   p.Copy(p.fixed, p.scalar[0]);
-  one.work = [&p] { AdamUpdate(p.device, AdamStep(), p.vector[0], p.vector[1], p.scalar[0], p.numbers); };
-  one.error = [&p] {
-    const AdamStep  step;
-    const HostField g = p.Download(p.slope);
-    HostDoubles     first = test::ToDoubles(p.Download(p.small));
-    HostDoubles     second = test::ToDoubles(p.Download(p.fixed));
-    HostDoubles     direction(p.lattice, 3);
+  const AdamCorrections corrections;
+  AdamClock             clock;
+  clock.corrections = reinterpret_cast<AdamCorrections *>(p.numbers + 2);
+  clock.count = 1;
+  clock.steps = reinterpret_cast<int *>(p.numbers + 3);
+  p.device.CopyFromHost(p.numbers + 2, &corrections, sizeof(corrections));
+  p.device.SetZero(clock.steps, sizeof(int));
+  SymmetricKernel kernels[3];
+  std::fill_n(kernels, 3, MakeGaussianKernel(variance));
+  if (variance > 0.0)
+  {
+    const auto memory = std::make_shared<Buffer<float>>(p.device, 3 * p.lattice.NumberOfVoxels());
+    p.Copy(p.slope, Field(memory->Data(), p.lattice, 3));
+    one.work = [&p, clock, kernels, memory] {
+      const Field gradient(memory->Data(), p.lattice, 3);
+      SmoothedAdamUpdate(
+        p.device, kernels, AdamParameters(), clock, gradient, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
+    };
+  }
+  else
+  {
+    one.work = [&p, clock] {
+      AdamUpdate(p.device, AdamParameters(), clock, p.vector[0], p.vector[1], p.scalar[0], p.numbers);
+    };
+  }
+  one.error = [&p, kernels] {
+    const AdamParameters parameters;
+    const HostDoubles    g = test::ConvolveInDouble(kernels, SmoothBoundary::ZeroFlux, p.Download(p.slope));
+    HostDoubles          first = test::ToDoubles(p.Download(p.small));
+    HostDoubles          second = test::ToDoubles(p.Download(p.fixed));
+    HostDoubles          direction(p.lattice, 3);
     test::ForEachVoxel(p.lattice, [&](int x, int y, int z) {
       const Vector3 v = test::VectorAt(g, x, y, z);
       double &      s = second(0, x, y, z);
-      s = step.beta2 * s + (1.0 - step.beta2) * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+      s = parameters.beta2 * s + (1.0 - parameters.beta2) * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
       for (int c = 0; c < 3; ++c)
       {
         double & f = first(c, x, y, z);
-        f = step.beta1 * f + (1.0 - step.beta1) * v[c];
-        direction(c, x, y, z) = -f * step.correction1 / (std::sqrt(s * step.correction2) + step.epsilon);
+        f = parameters.beta1 * f + (1.0 - parameters.beta1) * v[c];
+        direction(c, x, y, z) = -f / (std::sqrt(s) + parameters.epsilon);
       }
     });
     return std::max({ RelativeError(p.Download(p.vector[0]), direction),
@@ -307,12 +332,14 @@ AddFieldCases(std::vector<Entry> & entries)
   for (const bool isVector : { false, true })
   {
     const std::string name = std::string("GaussianSmooth/") + (isVector ? "vector" : "scalar");
+    entries.push_back({ name + "/variance2", [isVector](Problem & p) { return MakeSmooth(p, 2.0, isVector); } });
     entries.push_back({ name + "/variance1", [isVector](Problem & p) { return MakeSmooth(p, 1.0, isVector); } });
     entries.push_back({ name + "/variance0.5", [isVector](Problem & p) { return MakeSmooth(p, 0.5, isVector); } });
   }
   entries.push_back({ "Downsample/2", MakeDownsample });
   entries.push_back({ "Upsample/2", MakeUpsample });
-  entries.push_back({ "AdamUpdate", MakeAdam });
+  entries.push_back({ "AdamUpdate", [](Problem & p) { return MakeAdam(p, 0.0); } });
+  entries.push_back({ "SmoothedAdamUpdate/variance2", [](Problem & p) { return MakeAdam(p, 2.0); } });
   entries.push_back(
     { "GradientDirection/normalized", [](Problem & p) { return MakeDirection(p, DirectionRule::Normalized); } });
   entries.push_back(

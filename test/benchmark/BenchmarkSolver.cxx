@@ -67,9 +67,9 @@ MakeIteration(Problem & p, MetricKind kind, Parametrization parametrization)
   const int  squarings = GreedyParameters().squarings;
   const bool isInformation = kind == MetricKind::MutualInformation;
   Case       one;
-  one.bytesPerVoxel = (isInformation ? 52 : 32) + 24 + 56 + 36 + 24;
+  one.bytesPerVoxel = (isInformation ? 52 : 32) + 56 + 36 + 24;
   one.floor = std::string("sum of its operators' floors: metric to displacement ") + (isInformation ? "52" : "32") +
-              ", GaussianSmooth 24, AdamUpdate 56, " + (isVelocity ? "LinearCombination" : "Compose") +
+              ", SmoothedAdamUpdate 56, " + (isVelocity ? "LinearCombination" : "Compose") +
               " 36, GaussianSmooth 24";
   if (isVelocity)
   {

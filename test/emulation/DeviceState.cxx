@@ -120,10 +120,30 @@ DrainAll()
 }
 
 bool
-IsCapturing()
+BreaksCapture()
 {
-  const auto & streams = TheRuntime().streams;
-  return std::any_of(streams.begin(), streams.end(), [](cudaStream_t stream) { return stream->captured != nullptr; });
+  bool breaks = false;
+  for (const cudaStream_t stream : TheRuntime().streams)
+  {
+    Capture * const capture = stream->capture.get();
+    if (capture && (capture->mode == cudaStreamCaptureModeGlobal ||
+                    (capture->mode == cudaStreamCaptureModeThreadLocal && capture->thread == std::this_thread::get_id())))
+    {
+      capture->invalidated = breaks = true;
+    }
+  }
+  return breaks;
+}
+
+bool
+BreaksCapture(cudaStream_t stream)
+{
+  if (stream && stream->capture)
+  {
+    stream->capture->invalidated = true;
+    return true;
+  }
+  return false;
 }
 
 cudaError_t
@@ -134,9 +154,13 @@ Queue(cudaStream_t stream, Work && work)
   {
     return Reject(cudaErrorInvalidResourceHandle, "this stream does not exist");
   }
-  if (stream->captured)
+  if (stream->capture)
   {
-    stream->captured->work.push_back(std::move(work));
+    if (stream->capture->invalidated)
+    {
+      return Reject(cudaErrorStreamCaptureInvalidated, "an earlier call broke the capture of this stream");
+    }
+    stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
   }
   stream->queue.push_back(std::move(work));
@@ -252,6 +276,10 @@ CopyToSymbol(void *       symbol,
   if (offset + bytes > symbolBytes)
   {
     return Reject(cudaErrorInvalidValue, "more bytes than the symbol has");
+  }
+  if (BreaksCapture(Find(stream)))
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "pageable memory while the stream is captured");
   }
   const char * const begin = static_cast<const char *>(source);
   return Queue(stream, [=, values = std::vector<char>(begin, begin + bytes)] {

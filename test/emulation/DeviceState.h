@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 // What the files that emulate the runtime's calls share. Work is queued on streams and runs as late as the rules allow:
@@ -26,16 +27,25 @@ struct CUgraphExec_st
 {
   std::vector<Work> work;
 };
+/** What is queued on a stream between cudaStreamBeginCapture and cudaStreamEndCapture. */
+struct Capture
+{
+  cudaStreamCaptureMode mode;
+  std::thread::id       thread;
+  std::vector<Work>     work;
+  bool                  invalidated = false; ///< by a call that is not allowed meanwhile
+};
 struct CUstream_st
 {
-  std::deque<Work>            queue;
-  std::unique_ptr<CUgraph_st> captured;
+  std::deque<Work>         queue;
+  std::unique_ptr<Capture> capture;
 };
 struct CUevent_st
 {
   int                                   pending = 0; ///< records that have not run yet
   cudaStream_t                          stream = nullptr;
   bool                                  recorded = false;
+  bool                                  captured = false; ///< the last record was
   std::chrono::steady_clock::time_point time;
 };
 
@@ -96,8 +106,13 @@ Finish(cudaEvent_t event);
 void
 LookAtRedZones();
 
+/** Whether a capture forbids the calling thread what does not go through a stream, or makes the host wait; if so, that
+ * capture comes to nothing. */
 bool
-IsCapturing();
+BreaksCapture();
+/** The same for a wait for this stream, which no mode of capture allows. */
+bool
+BreaksCapture(cudaStream_t stream);
 
 /** Number of failures so far, which are forgotten: a test expected them. */
 int
@@ -107,7 +122,7 @@ TakeFailures();
 #define ITK_EMULATION_LOCK const std::lock_guard<std::recursive_mutex> lock(emulation::TheRuntime().mutex)
 #define ITK_EMULATION_NOT_IN_CAPTURE                                                                       \
   ITK_EMULATION_LOCK;                                                                                      \
-  if (emulation::IsCapturing())                                                                            \
+  if (emulation::BreaksCapture())                                                                          \
   {                                                                                                        \
     return emulation::Reject(cudaErrorStreamCaptureUnsupported, "not allowed while a stream is captured"); \
   }

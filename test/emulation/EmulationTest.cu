@@ -197,7 +197,6 @@ TEST(Emulation, WorkRunsWhenItIsWaitedFor)
   EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
   IncrementKernel<<<1, 10, 0, stream>>>(value.Data(), 1);
   EXPECT_EQ(cudaMemcpyAsync(number, value.Data(), sizeof(int), cudaMemcpyDeviceToHost, stream), cudaSuccess);
-  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorStreamCaptureUnsupported);
   EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   EXPECT_EQ(cudaGraphInstantiate(&executable, graph), cudaSuccess);
   EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
@@ -213,6 +212,76 @@ TEST(Emulation, WorkRunsWhenItIsWaitedFor)
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
   EXPECT_EQ(cudaFreeHost(pinned), cudaSuccess);
   static_cast<void>(cudaGetLastError());
+}
+
+TEST(Emulation, CapturesEndWithWhatTheyCannotHold)
+{
+  const Buffer<int> value(TestDevice(), 1);
+  cudaStream_t      stream = nullptr;
+  cudaEvent_t       event = nullptr;
+  EXPECT_EQ(cudaStreamCreate(&stream), cudaSuccess);
+  EXPECT_EQ(cudaEventCreate(&event), cudaSuccess);
+  EXPECT_EQ(cudaMemsetAsync(value.Data(), 0, sizeof(int), stream), cudaSuccess);
+  void *                                         memory = nullptr;
+  int                                            number = 0;
+  const std::vector<std::function<cudaError_t()>> calls = {
+    [&] { return cudaMalloc(&memory, 4); },
+    [&] { return cudaFree(value.Data()); },
+    [&] { return cudaHostAlloc(&memory, 4, cudaHostAllocDefault); },
+    [&] { return cudaMemcpy(&number, value.Data(), sizeof(int), cudaMemcpyDeviceToHost); },
+    [&] { return cudaMemcpyAsync(&number, value.Data(), sizeof(int), cudaMemcpyDeviceToHost, stream); },
+    [&] { return cudaMemcpyAsync(value.Data(), &number, sizeof(int), cudaMemcpyHostToDevice, stream); },
+    [&] { return cudaStreamSynchronize(stream); },
+    [&] { return cudaStreamQuery(stream); },
+    [&] { return cudaDeviceSynchronize(); },
+    [&] { return cudaEventSynchronize(event); },
+  };
+  cudaGraph_t             graph = nullptr;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  for (std::size_t i = 0; i < calls.size(); ++i)
+  {
+    SCOPED_TRACE(i);
+    EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    EXPECT_EQ(calls[i](), cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(cudaStreamIsCapturing(stream, &status), cudaSuccess);
+    EXPECT_EQ(status, cudaStreamCaptureStatusInvalidated);
+    EXPECT_EQ(cudaMemsetAsync(value.Data(), 1, sizeof(int), stream), cudaErrorStreamCaptureInvalidated);
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+    EXPECT_EQ(graph, nullptr);
+  }
+  // where nothing else is forbidden, waiting for the stream is
+  EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), cudaSuccess);
+  EXPECT_EQ(cudaMalloc(&memory, 4), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorStreamCaptureUnsupported);
+  EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(cudaFree(memory), cudaSuccess);
+  // an event of a capture never comes
+  EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaErrorIllegalState);
+  EXPECT_EQ(cudaEventRecord(event, stream), cudaSuccess);
+  EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorIllegalState);
+  EXPECT_EQ(cudaEventQuery(event), cudaErrorCapturedEvent);
+  // another thread's capture forbids nothing here, unless it is a global one
+  for (const auto mode : { cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeGlobal })
+  {
+    std::thread([&] { EXPECT_EQ(cudaStreamBeginCapture(stream, mode), cudaSuccess); }).join();
+    const bool isGlobal = mode == cudaStreamCaptureModeGlobal;
+    EXPECT_EQ(cudaDeviceSynchronize(), isGlobal ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureWrongThread);
+    std::thread([&] {
+      EXPECT_EQ(cudaStreamEndCapture(stream, &graph), isGlobal ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
+    }).join();
+    if (graph)
+    {
+      EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+    }
+  }
+  EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+  static_cast<void>(cudaGetLastError());
+  EXPECT_EQ(Download(value)[0], 0);
 }
 
 TEST(Emulation, AccessesOutOfBoundsAreFound)

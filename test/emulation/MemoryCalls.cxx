@@ -120,15 +120,20 @@ cudaMemcpyAsync(void * target, const void * source, std::size_t bytes, cudaMemcp
     std::memmove(target, from, bytes);
   };
   stream = Find(stream);
-  const bool captured = stream && stream->captured;
-  // Pageable memory has been read, and has been written, when the call returns.
-  if (!fromDevice && !IsPinned(source) && !captured)
+  const bool fromPageable = !fromDevice && !IsPinned(source);
+  const bool toPageable = !toDevice && !IsPinned(target);
+  if ((fromPageable || toPageable) && BreaksCapture(stream))
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "pageable memory while the stream is captured");
+  }
+  // It has been read, and has been written, when the call returns.
+  if (fromPageable)
   {
     const char * const begin = static_cast<const char *>(source);
     return Queue(stream, [copy, values = std::vector<char>(begin, begin + bytes)] { copy(values.data()); });
   }
   const cudaError_t status = Queue(stream, [=] { copy(source); });
-  if (!toDevice && !IsPinned(target) && !captured && stream)
+  if (toPageable && stream)
   {
     Drain(stream);
     return Report();
@@ -162,5 +167,6 @@ cudaMemsetAsync(void * target, int value, std::size_t bytes, cudaStream_t stream
 cudaError_t
 cudaMemset(void * target, int value, std::size_t bytes)
 {
+  ITK_EMULATION_NOT_IN_CAPTURE;
   return cudaMemsetAsync(target, value, bytes, nullptr);
 }

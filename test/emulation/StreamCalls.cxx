@@ -25,6 +25,10 @@ cudaStreamSynchronize(cudaStream_t stream)
   {
     return Reject(cudaErrorInvalidResourceHandle, "this stream does not exist");
   }
+  if (BreaksCapture(stream))
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "the stream is captured");
+  }
   Drain(stream);
   LookAtRedZones();
   return Report();
@@ -49,6 +53,10 @@ cudaStreamQuery(cudaStream_t stream)
   {
     return Reject(cudaErrorInvalidResourceHandle, "this stream does not exist");
   }
+  if (BreaksCapture(stream))
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "the stream is captured");
+  }
   // Asking again and again must come to an end.
   const bool busy = !stream->queue.empty();
   Drain(stream);
@@ -58,6 +66,10 @@ cudaError_t
 cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int)
 {
   ITK_EMULATION_LOCK;
+  if (event->captured)
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "captures of more than one stream are not emulated");
+  }
   return Queue(stream, [event] { Finish(event); });
 }
 
@@ -85,7 +97,14 @@ cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
   ITK_EMULATION_LOCK;
   Finish(event);
-  event->stream = Find(stream);
+  stream = Find(stream);
+  event->captured = stream && stream->capture;
+  if (event->captured)
+  {
+    // It stands for a place in the graph, and never comes.
+    return cudaSuccess;
+  }
+  event->stream = stream;
   event->recorded = true;
   ++event->pending;
   return Queue(stream, [event] {
@@ -97,6 +116,10 @@ cudaError_t
 cudaEventSynchronize(cudaEvent_t event)
 {
   ITK_EMULATION_NOT_IN_CAPTURE;
+  if (event->captured)
+  {
+    return Reject(cudaErrorCapturedEvent, "an event of a captured stream");
+  }
   Finish(event);
   return Report();
 }
@@ -104,6 +127,10 @@ cudaError_t
 cudaEventQuery(cudaEvent_t event)
 {
   ITK_EMULATION_NOT_IN_CAPTURE;
+  if (event->captured)
+  {
+    return Reject(cudaErrorCapturedEvent, "an event of a captured stream");
+  }
   const bool busy = event->pending > 0;
   Finish(event);
   return busy ? cudaErrorNotReady : Report();
@@ -112,6 +139,10 @@ cudaError_t
 cudaEventElapsedTime(float * milliseconds, cudaEvent_t first, cudaEvent_t last)
 {
   ITK_EMULATION_LOCK;
+  if (first->captured || last->captured)
+  {
+    return Reject(cudaErrorCapturedEvent, "an event of a captured stream");
+  }
   if (!first->recorded || !last->recorded)
   {
     return Reject(cudaErrorInvalidResourceHandle, "an event that was not recorded");
@@ -125,27 +156,43 @@ cudaEventElapsedTime(float * milliseconds, cudaEvent_t first, cudaEvent_t last)
 }
 
 cudaError_t
-cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode)
 {
   ITK_EMULATION_LOCK;
   stream = Find(stream);
-  if (!stream || stream == &TheRuntime().defaultStream || stream->captured)
+  if (!stream || stream == &TheRuntime().defaultStream)
   {
     return Reject(cudaErrorStreamCaptureUnsupported, "this stream cannot be captured");
   }
-  stream->captured = std::make_unique<CUgraph_st>();
+  if (stream->capture)
+  {
+    return Reject(cudaErrorIllegalState, "this stream is captured already");
+  }
+  stream->capture = std::make_unique<Capture>();
+  stream->capture->mode = mode;
+  stream->capture->thread = std::this_thread::get_id();
   return cudaSuccess;
 }
 cudaError_t
 cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t * graph)
 {
   ITK_EMULATION_LOCK;
+  *graph = nullptr;
   stream = Find(stream);
-  if (!stream || !stream->captured)
+  if (!stream || !stream->capture)
   {
-    return Reject(cudaErrorStreamCaptureInvalidated, "this stream is not captured");
+    return Reject(cudaErrorIllegalState, "this stream is not captured");
   }
-  *graph = stream->captured.release();
+  if (stream->capture->mode != cudaStreamCaptureModeRelaxed && stream->capture->thread != std::this_thread::get_id())
+  {
+    return Reject(cudaErrorStreamCaptureWrongThread, "another thread began the capture");
+  }
+  const std::unique_ptr<Capture> capture = std::move(stream->capture);
+  if (capture->invalidated)
+  {
+    return Reject(cudaErrorStreamCaptureInvalidated, "an earlier call broke the capture of this stream");
+  }
+  *graph = new CUgraph_st{ std::move(capture->work) };
   return cudaSuccess;
 }
 cudaError_t
@@ -153,14 +200,38 @@ cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus * status)
 {
   ITK_EMULATION_LOCK;
   stream = Find(stream);
-  *status = stream && stream->captured ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  *status = cudaStreamCaptureStatusNone;
+  if (stream && stream->capture)
+  {
+    *status = stream->capture->invalidated ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;
+  }
   return cudaSuccess;
 }
 cudaError_t
-cudaGraphInstantiate(cudaGraphExec_t * executable, cudaGraph_t graph, unsigned long long)
+cudaGraphInstantiateWithFlags(cudaGraphExec_t * executable, cudaGraph_t graph, unsigned long long)
 {
+  if (!graph)
+  {
+    return Reject(cudaErrorInvalidValue, "there is no graph");
+  }
   *executable = new CUgraphExec_st{ graph->work };
   return cudaSuccess;
+}
+cudaError_t
+cudaGraphInstantiate(cudaGraphExec_t * executable, cudaGraph_t graph, unsigned long long flags)
+{
+  return cudaGraphInstantiateWithFlags(executable, graph, flags);
+}
+cudaError_t
+cudaGraphUpload(cudaGraphExec_t, cudaStream_t stream)
+{
+  ITK_EMULATION_LOCK;
+  stream = Find(stream);
+  if (BreaksCapture(stream))
+  {
+    return Reject(cudaErrorStreamCaptureUnsupported, "the stream is captured");
+  }
+  return stream ? Report() : Reject(cudaErrorInvalidResourceHandle, "this stream does not exist");
 }
 cudaError_t
 cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)

@@ -37,10 +37,9 @@ Adapted(double sign, const std::vector<double> & previousEnergy, const std::vect
 {
   const DeviceScalars before = Upload(previousEnergy);
   const DeviceScalars now = Upload(energy);
-  const DeviceScalars previous = Upload({ damping });
-  const DeviceScalars next(1);
-  AdaptDamping(TestDevice(), sign, before.Data(), now.Data(), previous.Data(), next.Data());
-  return next.Download()[0];
+  const DeviceScalars adapted = Upload({ damping });
+  AdaptDamping(TestDevice(), sign, before.Data(), now.Data(), adapted.Data());
+  return adapted.Download()[0];
 }
 } // namespace
 

@@ -9,6 +9,7 @@
 #include "Operators/Resample.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace itk
@@ -24,7 +25,7 @@ constexpr int         Period = 52;
 constexpr int         FarPlane = 1276; ///< the first voxel past 2^31 is in plane 1270
 constexpr int         NearPlane = FarPlane - 20 * Period;
 constexpr int         Planes = 8;
-constexpr std::size_t NeededBytes = std::size_t{ 85 } << 30;
+constexpr std::size_t NeededBytes = std::size_t{ 105 } << 30;
 static_assert(std::int64_t{ Side } * Side * FarPlane > std::int64_t{ 1 } << 31, "the planes must lie past 2^31");
 
 const Lattice &
@@ -209,6 +210,58 @@ TEST(LargeVolume, Lncc)
                  workspace.Data());
     gradient.ExpectRepetition();
   }
+}
+
+// Checks components that are too many to be worked on at once: the mean of what each gives alone.
+TEST(LargeVolume, LnccInBatches)
+{
+  if (!Fits())
+  {
+    GTEST_SKIP() << "needs a GPU with " << (NeededBytes >> 30) << " GiB";
+  }
+  constexpr int        components = 3; // 2^24 voxels each; two are a batch
+  const Lattice        lattice(256, 256, 256);
+  const DeviceField<float> fixed(MakeNoise(lattice, components, 71, 0.0, 1.0));
+  const DeviceField<float> moving(MakeNoise(lattice, components, 72, 0.0, 1.0));
+  const DeviceField<float> gradient(lattice, components);
+  const DeviceField<float> alone(lattice, 1);
+  const LnccParameters parameters;
+  const auto           evaluate = [&](const ConstField & first, const ConstField & second, const Field & result) {
+    const Buffer<float>  workspace(TestDevice(), LnccWorkspace(TestDevice(), parameters, lattice, first.components));
+    const Buffer<double> energy(TestDevice(), 2);
+    engine::Lncc(TestDevice(),
+                 parameters,
+                 first,
+                 second,
+                 ConstMask(),
+                 energy.Data(),
+                 LnccGradients(result),
+                 workspace.Data());
+    std::array<double, 2> numbers;
+    TestDevice().CopyToHost(numbers.data(), energy.Data(), sizeof(numbers));
+    EXPECT_EQ(numbers[1], static_cast<double>(lattice.NumberOfVoxels()));
+    return numbers[0];
+  };
+  const double    together = evaluate(fixed, moving, gradient);
+  const HostField ofAll = gradient.Download();
+  double          mean = 0.0;
+  for (int c = 0; c < components; ++c)
+  {
+    const ConstField f(fixed.View().Component(c), lattice);
+    const ConstField m(moving.View().Component(c), lattice);
+    mean += evaluate(f, m, alone) / components;
+    const HostField one = alone.Download();
+    double          largest = 0.0;
+    double          difference = 0.0;
+    for (std::int64_t i = 0; i < lattice.NumberOfVoxels(); ++i)
+    {
+      const double expected = one.values[i] / components;
+      largest = std::max(largest, std::abs(expected));
+      difference = std::max(difference, std::abs(ofAll.values[c * lattice.NumberOfVoxels() + i] - expected));
+    }
+    EXPECT_LE(difference, 1e-5 * largest) << "component " << c;
+  }
+  EXPECT_NEAR(together, mean, 1e-6 * mean);
 }
 } // namespace test
 } // namespace engine

@@ -102,6 +102,21 @@ TEST(Lncc, ManyBlocksMatchDouble)
   }
 }
 
+// Checks wide windows on rows that a block of the GPU takes in strips.
+TEST(Lncc, WideWindowsOnLongRowsMatchDouble)
+{
+  for (const Lattice & lattice : { Lattice(1061, 5, 2), Lattice(1060, 3, 1) })
+  {
+    const HostField fixed = MakeImage(lattice, 75, 0.0, 0.3);
+    const HostField moving = MakeImage(lattice, 76, 0.0, 0.3);
+    const int       radius[3] = { 11, 2, 1 };
+    for (const HostMask & valid : { HostMask(), MakeMask(lattice, 33, 0.4) })
+    {
+      CompareWithDouble(MakeLnccParameters(radius), fixed, moving, valid);
+    }
+  }
+}
+
 // Checks zero padding and Gaussian windows, of the smallest and of large sigmas and different ones per axis.
 TEST(Lncc, OtherWindowsMatchDouble)
 {

@@ -66,6 +66,8 @@ ToMebibytes(std::size_t bytes)
 {
   return static_cast<double>(bytes >> 10) / 1024.0;
 }
+
+std::atomic<bool (*)(const std::string &)> memoryReserve{ nullptr };
 } // namespace
 
 struct Device::State
@@ -77,6 +79,7 @@ struct Device::State
   void *                          scratch = nullptr;
   std::mutex                      mutex;
   std::map<void *, std::size_t>   blocks;
+  std::size_t                     totalBytes = 0;
   std::size_t                     inUse = 0;
   std::size_t                     peak = 0;
 
@@ -130,11 +133,21 @@ Device::Enumerate()
 
 namespace
 {
+/** What "auto" stands for where the environment says so. */
+std::string
+ApplyEnvironment(const std::string & name)
+{
+  const char * const device = name == "auto" ? std::getenv("ITK_GPU_DIFFEOMORPHIC_DEVICE") : nullptr;
+  return device && *device ? device : name;
+}
+
 /** The GPU that a name stands for, or -1 for the CPU. Looks only at the GPUs that may be meant: asking one about its
  * memory costs a context on it. */
 int
-FindOrdinal(const std::string & name)
+FindOrdinal(const std::string & wanted)
 {
+  const std::string name = ApplyEnvironment(wanted);
+  const char * const source = name == wanted ? "" : " (from ITK_GPU_DIFFEOMORPHIC_DEVICE)";
   if (name == "cpu")
   {
     return -1;
@@ -143,7 +156,7 @@ FindOrdinal(const std::string & name)
                           name.find_first_not_of("0123456789", 5) == std::string::npos;
   if (name != "auto" && name != "cuda" && !wellFormed)
   {
-    ThrowError("unknown device \"", name, "\": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
+    ThrowError("unknown device \"", name, "\"", source, ": \"auto\", \"cpu\", \"cuda\" or \"cuda:N\" is needed");
   }
   std::string problems;
   int         count = 0;
@@ -176,7 +189,7 @@ FindOrdinal(const std::string & name)
   {
     available += ", cuda:" + std::to_string(i);
   }
-  ThrowError("device \"", name, "\" is not available; this machine has: ", available,
+  ThrowError("device \"", name, "\"", source, " is not available; this machine has: ", available,
              problems.empty() ? "" : " (" + problems + ")");
 }
 } // namespace
@@ -193,10 +206,9 @@ Device::Open(const std::string & name)
   {
     state.ordinal = ordinal;
     state.name = "cuda:" + std::to_string(ordinal);
-    std::size_t total = 0;
     std::size_t free = 0;
     std::string problem;
-    cuda::DescribeDevice(ordinal, state.description, total, free, problem);
+    cuda::DescribeDevice(ordinal, state.description, state.totalBytes, free, problem);
     state.stream = cuda::CreateStream(ordinal);
     state.scratch = cuda::Allocate(ordinal, ScratchBytes);
     return device;
@@ -273,6 +285,18 @@ Device::FreeBytes() const
   return ReadHostMemory("MemAvailable:");
 }
 
+std::size_t
+Device::TotalBytes() const
+{
+  return m_State->totalBytes;
+}
+
+void
+Device::SetMemoryReserve(bool (*release)(const std::string & device))
+{
+  memoryReserve = release;
+}
+
 void *
 Device::Allocate(std::size_t bytes) const
 {
@@ -283,7 +307,19 @@ Device::Allocate(std::size_t bytes) const
   if (IsCuda())
   {
     // It rounds by itself, and memory checkers want to know where the values end.
-    pointer = cuda::Allocate(Ordinal(), exactBytes);
+    try
+    {
+      pointer = cuda::Allocate(Ordinal(), exactBytes);
+    }
+    catch (const OutOfMemoryError &)
+    {
+      bool (*const release)(const std::string &) = memoryReserve;
+      if (!release || !release(Name()))
+      {
+        throw;
+      }
+      pointer = cuda::Allocate(Ordinal(), exactBytes);
+    }
   }
   else
 #endif

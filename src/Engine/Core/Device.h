@@ -29,7 +29,8 @@ struct DeviceInformation
 class Device
 {
 public:
-  /** "auto" (a GPU if one works, else the CPU), "cpu", "cuda" (the first GPU) or "cuda:N".
+  /** "auto" (a GPU if one works, else the CPU; or what the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE says),
+   * "cpu", "cuda" (the first GPU) or "cuda:N".
    * Throws Error for another name or a GPU that is not there. */
   static Device
   Open(const std::string & name);
@@ -65,6 +66,14 @@ public:
   /** What could still be allocated. */
   std::size_t
   FreeBytes() const;
+  /** All memory of a GPU; 0 for the CPU. */
+  std::size_t
+  TotalBytes() const;
+
+  /** Memory of GPUs that is given up when an allocation fails for lack of it: `release` frees what it can on the device
+   * of this name, and says whether that was anything. */
+  static void
+  SetMemoryReserve(bool (*release)(const std::string & device));
 
   /** 256-byte aligned memory of this device. Throws OutOfMemoryError that says how much was wanted and is free. */
   void *

@@ -4,6 +4,7 @@
 
 #include "Parallel.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace itk
@@ -22,14 +23,18 @@ struct Planes
 };
 
 ITK_ENGINE_ROW void
-AdamRow(const AdamStep & step, const Planes & planes, float * squares, std::int64_t count)
+AdamRow(const AdamParameters &  parameters,
+        const AdamCorrections & corrections,
+        const Planes &          planes,
+        float *                 squares,
+        std::int64_t            count)
 {
   for (std::int64_t i = 0; i < count; ++i)
   {
     float g[3] = { planes.gradient[0][i], planes.gradient[1][i], planes.gradient[2][i] };
     float m[3] = { planes.first[0][i], planes.first[1][i], planes.first[2][i] };
     float v = planes.second[i];
-    AdamDirection(step, g, m, v);
+    AdamDirection(parameters, corrections, g, m, v);
     planes.second[i] = v;
     for (int c = 0; c < 3; ++c)
     {
@@ -43,13 +48,15 @@ AdamRow(const AdamStep & step, const Planes & planes, float * squares, std::int6
 
 void
 AdamUpdate(const Device &,
-           const AdamStep & step,
-           const Field &    gradient,
-           const Field &    first,
-           const Field &    second,
-           double *         norms)
+           const AdamParameters & parameters,
+           const AdamClock &      clock,
+           const Field &          gradient,
+           const Field &          first,
+           const Field &          second,
+           double *               norms)
 {
   constexpr std::int64_t strip = 1024;
+  const AdamCorrections  corrections = clock.corrections[std::min(*clock.steps, clock.count - 1)];
   const std::int64_t     count = gradient.lattice.NumberOfVoxels();
   std::vector<double>    sums(NumberOfPieces(count));
   std::vector<double>    maxima(NumberOfPieces(count));
@@ -67,7 +74,7 @@ AdamUpdate(const Device &,
         planes.first[c] = first.Component(c) + start;
       }
       planes.second = second.data + start;
-      AdamRow(step, planes, squares, length);
+      AdamRow(parameters, corrections, planes, squares, length);
       for (std::int64_t i = 0; i < length; ++i)
       {
         sum += std::sqrt(squares[i]);
@@ -77,12 +84,28 @@ AdamUpdate(const Device &,
     sums[piece] = sum;
     maxima[piece] = std::sqrt(static_cast<double>(largest));
   });
+  ++*clock.steps;
   norms[0] = norms[1] = 0.0;
   for (std::size_t piece = 0; piece < sums.size(); ++piece)
   {
     norms[0] += sums[piece];
     norms[1] = maxima[piece] <= norms[1] ? norms[1] : maxima[piece];
   }
+}
+
+void
+SmoothedAdamUpdate(const Device &          device,
+                   const SymmetricKernel (&kernels)[3],
+                   const AdamParameters & parameters,
+                   const AdamClock &      clock,
+                   const Field &          gradient,
+                   const Field &          direction,
+                   const Field &          first,
+                   const Field &          second,
+                   double *               norms)
+{
+  cpu::GaussianSmooth(device, kernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
+  cpu::AdamUpdate(device, parameters, clock, direction, first, second, norms);
 }
 } // namespace cpu
 } // namespace engine

@@ -46,11 +46,9 @@ AdaptDamping(const Device &,
              double         sign,
              const double * previousEnergy,
              const double * energy,
-             const double * previousDamping,
              double *       damping)
 {
-  *damping = NextDamping(
-    *previousDamping, sign * energy[0] / energy[1], sign * previousEnergy[0] / previousEnergy[1]);
+  *damping = NextDamping(*damping, sign * energy[0] / energy[1], sign * previousEnergy[0] / previousEnergy[1]);
 }
 } // namespace cpu
 } // namespace engine

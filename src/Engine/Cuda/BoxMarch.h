@@ -40,35 +40,41 @@ constexpr int MarchThreads = (MarchRows<radius> + MarchRowsPerWarp - 1) / MarchR
 template <int quantities, int radius>
 constexpr std::size_t MarchSharedBytes = sizeof(float) * 2 * quantities * MarchRows<radius> * MarchPitch;
 
-/** How a volume is cut into work items, each a chunk of planes of one tile. A function of the size alone, as is the order in
- * which sums over items are taken. */
+/** How volumes of one size, one after another in memory, are cut into work items, each a chunk of planes of one tile. A
+ * function of size and number alone, as is the order in which sums over items are taken. */
 struct MarchPlan
 {
   int tilesX;
   int tilesPerPlane;
   int chunk;
+  int volumes;
+  int itemsPerVolume;
   int items;
 
-  MarchPlan(const Extent & extent, int radiusZ)
+  MarchPlan(const Extent & extent, int radiusZ, int numberOfVolumes)
     : tilesX((extent.nx + MarchTileX - 1) / MarchTileX)
     , tilesPerPlane(tilesX * ((extent.ny + MarchTileY - 1) / MarchTileY))
     , chunk(1)
+    , volumes(numberOfVolumes)
+    , itemsPerVolume(0)
     , items(0)
   {
     // Whole waves of two blocks on each of 132 multiprocessors; entering a chunk costs about a third of a plane's work for
-    // each plane of the window.
+    // each plane of the window, and a wave four more to start and to end.
     constexpr std::int64_t slots = 132 * MarchBlocks;
-    constexpr int          longestChunk = 64; // bounds what running sums lose
+    constexpr int          longestChunk = 96; // bounds what running sums lose
     double                 least = 0.0;
     for (int planes = 1; planes <= std::min(longestChunk, extent.nz); ++planes)
     {
       const std::int64_t candidate = std::int64_t{ tilesPerPlane } * ((extent.nz + planes - 1) / planes);
-      const double       cost = static_cast<double>((candidate + slots - 1) / slots) * (planes + (2 * radiusZ + 1) / 3.0);
+      const double       cost =
+        static_cast<double>((volumes * candidate + slots - 1) / slots) * (planes + (2 * radiusZ + 1) / 3.0 + 4.0);
       if (items == 0 || cost <= least)
       {
         least = cost;
         chunk = planes;
-        items = static_cast<int>(candidate);
+        itemsPerVolume = static_cast<int>(candidate);
+        items = volumes * itemsPerVolume;
       }
     }
   }
@@ -156,12 +162,15 @@ SumColumn(const float * line, float (&out)[MarchRun])
  *
  * TSource has a type Group, the values of four neighbouring columns in one plane, and
  *   Clear(group)              values that add nothing,
- *   Load(group, offset, room) those at an offset in the volume, of which `room` (4 and more: all) are inside, into cleared values,
+ *   Load(group, offset, inVolume, room) those at an offset in memory and in their volume, of which `room` (4 and more: all)
+ *     are inside, into cleared values,
  *   Slide(sums[quantities][4], enters, leaves).
- * The sink is called as sink(x, y, z, sums[quantities][3]) for three voxels from y on, of which some may lie below the image,
- * and as sink.Prepare(x, y, z) well before, so that it can load what it needs.
- * All threads of a block of MarchThreads<radius> call it. */
-template <int quantities, int radius, typename TSource, typename TSink>
+ * The sink is called as sink(x, y, z, before, sums[quantities][3]) for three voxels from y on, of which some may lie below the
+ * image, and as sink.Prepare(x, y, z, before) well before, so that it can load what it needs. `before` counts the planes
+ * in memory before those of the volume.
+ * `backwards` takes items and planes in the opposite order: what the kernel before wrote last, and the L2 cache still holds,
+ * is then read first. All threads of a block of MarchThreads<radius> call it. */
+template <int quantities, int radius, bool backwards, typename TSource, typename TSink>
 __device__ __forceinline__ void
 MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSource & source, TSink & sink)
 {
@@ -176,14 +185,19 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
   const bool               carries = lane < MarchRowsPerWarp * MarchGroups && row < rows;
   const bool               sums = carries && column >= MarchHalo && column < MarchHalo + MarchTileX;
   const int                place = row * MarchPitch + column - MarchHalo;
-  const std::int64_t       planeSize = extent.PlaneSize();
-  const std::int64_t       window = (2 * radiusZ + 1) * planeSize;
-  int                      buffer = 0;
+  // z counts from the last plane if backwards
+  const std::int64_t planeStep = backwards ? -extent.PlaneSize() : extent.PlaneSize();
+  const std::int64_t window = (2 * radiusZ + 1) * planeStep;
+  const int          lastPlane = backwards ? extent.nz - 1 : 0;
+  int                buffer = 0;
 
   for (int item = blockIdx.x; item < plan.items; item += gridDim.x)
   {
-    const int          tile = item % plan.tilesPerPlane;
-    const int          begin = item / plan.tilesPerPlane * plan.chunk;
+    const int          volume = item / plan.itemsPerVolume;
+    const int          inVolume = item - volume * plan.itemsPerVolume;
+    const int          before = (backwards ? plan.volumes - 1 - volume : volume) * extent.nz;
+    const int          tile = inVolume % plan.tilesPerPlane;
+    const int          begin = inVolume / plan.tilesPerPlane * plan.chunk;
     const int          end = min(begin + plan.chunk, extent.nz);
     const int          first = max(begin - radiusZ, 0);
     const int          firstX = tile % plan.tilesX * MarchTileX;
@@ -198,24 +212,26 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
     typename TSource::Group leaves;
     source.Clear(enters);
     source.Clear(leaves);
-    const std::int64_t inPlane = y * extent.nx + x;
+    const std::int64_t skipped = static_cast<std::int64_t>(before) * extent.PlaneSize();
+    const std::int64_t firstPlane =
+      skipped + static_cast<std::int64_t>(lastPlane) * extent.PlaneSize() + (y * extent.nx + x);
     const auto         load = [&](typename TSource::Group & group, bool there, std::int64_t offset) {
       // cleared first, so that loads do not wait until the last values have been used
       source.Clear(group);
       if (there && inside)
       {
-        source.Load(group, offset, room);
+        source.Load(group, offset, offset - skipped, room);
       }
     };
 #pragma unroll 1
     for (int z = first; z < min(begin + radiusZ, extent.nz); ++z)
     {
-      load(enters, true, z * planeSize + inPlane);
+      load(enters, true, firstPlane + z * planeStep);
       source.Slide(running, enters, leaves);
     }
-    std::int64_t next = (begin + radiusZ) * planeSize + inPlane;
+    std::int64_t next = firstPlane + (begin + radiusZ) * planeStep;
     load(enters, begin + radiusZ < extent.nz, next);
-    next += planeSize;
+    next += planeStep;
 
     for (int z = begin; z < end; ++z)
     {
@@ -224,14 +240,15 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
       {
         load(enters, z + 1 + radiusZ < extent.nz, next);
         load(leaves, z - radiusZ >= first, next - window);
-        next += planeSize;
+        next += planeStep;
       }
       const int  sumX = firstX + thread % MarchTileX;
       const int  sumY = firstY + thread / MarchTileX * MarchRun;
+      const int  sumZ = backwards ? lastPlane - z : z;
       const bool finishes = thread < MarchSummingThreads && sumX < extent.nx && sumY < extent.ny;
       if (finishes)
       {
-        sink.Prepare(sumX, sumY, z);
+        sink.Prepare(sumX, sumY, sumZ, before);
       }
       float * const lines = memory + buffer;
       buffer = bufferSize - buffer;
@@ -256,7 +273,7 @@ MarchBoxes(const MarchPlan & plan, const Extent & extent, int radiusZ, const TSo
         {
           SumColumn<radius>(lines + (q * rows + sumY - firstY) * MarchPitch + thread % MarchTileX, result[q]);
         }
-        sink(sumX, sumY, z, result);
+        sink(sumX, sumY, sumZ, before, result);
       }
     }
   }

@@ -2,6 +2,11 @@
 // Floor per voxel: 36 bytes (inner field in, outer field in once through the caches, output out), about 100 flops; the
 // 24 gathered corners load the L1 cache more than the DRAM. The arithmetic is not the limit, the addresses are: offsets of
 // 32 bits, one pointer per component, columns of several planes per thread.
+//
+// The smoothing that follows it in an iteration is a kernel of its own. To compose on the halo of the smoothing's tiles (a
+// radius of 2 on 64x16 columns of 32 planes: 1.5 times the voxels) at 185 instructions, and to smooth all three components
+// in one block, takes about 400 per voxel, 0.23 ms at 256^3 on an H200 with every issue slot used; 24 bytes would be saved.
+// Apart they take 0.19 and 0.15 ms, and the first is at 3.1 TB/s already.
 #include "../Operators/Compose.h"
 
 #include "../Math/LimitedScale.h"

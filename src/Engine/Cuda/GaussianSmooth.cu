@@ -201,23 +201,13 @@ SmoothColumns(const Smoothing &       smoothing,
               const float * input,
               float *       output)
 {
-  ColumnWeights weights;
-  float * const tables[3] = { weights.x, weights.y, weights.z };
-  for (int axis = 0; axis < 3; ++axis)
-  {
-    tables[axis][0] = 1.0f;
-    if (radius[axis] > 0)
-    {
-      std::copy(kernels[axis].weight, kernels[axis].weight + radius[axis] + 1, tables[axis]);
-    }
-  }
   static constexpr decltype(&LaunchSmoothColumns<1>) launch[MaximumColumnRadius] = {
     LaunchSmoothColumns<1>, LaunchSmoothColumns<2>, LaunchSmoothColumns<3>, LaunchSmoothColumns<4>,
     LaunchSmoothColumns<5>, LaunchSmoothColumns<6>, LaunchSmoothColumns<7>, LaunchSmoothColumns<8>
   };
   launch[std::max({ radius[0], radius[1], radius[2] }) - 1](smoothing.device,
                                                             smoothing.stream,
-                                                            weights,
+                                                            MakeColumnWeights(kernels, radius),
                                                             radius[2] > 0,
                                                             smoothing.zeroOutside,
                                                             smoothing.extent,

@@ -13,7 +13,8 @@ namespace engine
 {
 namespace cuda
 {
-// The half of GaussianSmooth.cu for narrow kernels, all axes in one pass. Included by GaussianSmooth.cu alone.
+// The half of GaussianSmooth.cu for narrow kernels, all axes in one pass. Also included by AdamUpdate.cu, which takes
+// the smoothed values without their way through memory.
 //
 // A block walks up z through a column of tiles. Per plane, each thread filters one strip of a column along y, from
 // registers that were loaded while the plane before was worked on, into shared memory; after the only barrier of the
@@ -34,23 +35,22 @@ struct ColumnWeights
   float z[MaximumColumnRadius + 1] = {};
 };
 
-/** How the work on a tile is shared out. */
-template <int radius>
+/** How the work on a tile is shared out. A block works on the same tile of so many components at once, each with Threads
+ * of its own. */
+template <int radius, int components = 1>
 struct ColumnShape
 {
-  /** Outputs of a thread: this many rows of four. Each costs 2 r registers. */
-  static constexpr int RowsPerThread = 1;
   /** Blocks that a multiprocessor holds at once: bounds the registers, and pieces of columns are cut for it. */
-  static constexpr int BlocksPerProcessor = radius <= 3 ? 4 : (radius <= 5 ? 3 : 2);
+  static constexpr int BlocksPerProcessor = components > 1 ? 1 : (radius <= 3 ? 4 : (radius <= 5 ? 3 : 2));
 
+  /** A thread has four outputs of a row, of which each costs 2 r registers. */
   static constexpr int Columns = 64;
-  static constexpr int RowStep = 16;
-  static constexpr int Rows = RowStep * RowsPerThread;
-  static constexpr int Threads = Columns / 4 * RowStep;
+  static constexpr int Rows = components > 1 ? 10 : 16;
+  static constexpr int Threads = Columns / 4 * Rows;
 
-  /** The first step has columns of Width to fill the same threads: three strips, of which the last may reach beyond. */
+  /** The first step has columns of Width to fill the same threads: strips, of which the last may reach beyond. */
   static constexpr int Width = Columns + 2 * radius;
-  static constexpr int Strips = 3;
+  static constexpr int Strips = components > 1 ? 2 : 3;
   static constexpr int Strip = (Rows + Strips - 1) / Strips;
   static constexpr int FilteredRows = Strips * Strip;
   static constexpr int Loads = Strip + 2 * radius;
@@ -64,45 +64,126 @@ struct ColumnShape
 
 struct ColumnTiles
 {
-  int  x;             ///< tiles along x
-  int  plane;         ///< tiles of a plane
-  int  columns;       ///< columns of tiles of all components
-  int  length;        ///< planes that a block walks up
-  bool alignedOutput; ///< rows can be written 16 bytes at a time
+  int  x;       ///< tiles along x
+  int  plane;   ///< tiles of a plane
+  int  columns; ///< columns of tiles of all components
+  int  length;  ///< planes that a block walks up
+  bool aligned; ///< rows can be written 16 bytes at a time
+};
+
+/** Where the four outputs of a thread are in the plane. */
+struct ColumnPlace
+{
+  int          thread;        ///< of those of its component
+  int          component;
+  std::int64_t voxels;        ///< of a component
+  std::int64_t firstOffset;   ///< of the first output, in its component
+  int          planeSize;
+  int          columnsInside; ///< outputs that are in the volume, if positive
+  bool         inside;        ///< any is
+  bool         aligned;       ///< all are, and 16 bytes can be moved at a time
+};
+
+__device__ __forceinline__ void
+StoreFour(const ColumnPlace & place, const float (&value)[4], float * target)
+{
+  if (place.aligned)
+  {
+    *reinterpret_cast<float4 *>(target) = make_float4(value[0], value[1], value[2], value[3]);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+  {
+    if (i < place.columnsInside)
+    {
+      target[i] = value[i];
+    }
+  }
+}
+
+/** Where smoothed values go: into a field. */
+struct SmoothedField
+{
+  static constexpr int Components = 1;
+
+  float * output;
+
+  /** A thread's way of putting them there. */
+  template <typename TShape>
+  class Writer
+  {
+  public:
+    __device__ __forceinline__
+    Writer(const SmoothedField & field, const ColumnPlace & place)
+      : m_Place(place)
+      , m_Target(field.output + place.component * place.voxels + place.firstOffset)
+    {}
+
+    /** After each barrier, with the number of planes taken. */
+    __device__ __forceinline__ void
+    Prepare(int)
+    {}
+
+    /** The values of the next plane. */
+    __device__ __forceinline__ void
+    Take(int, const float (&value)[4])
+    {
+      if (m_Place.inside)
+      {
+        StoreFour(m_Place, value, m_Target);
+      }
+      m_Target += m_Place.planeSize;
+    }
+
+    /** After the last plane. */
+    __device__ __forceinline__ void
+    Finish(int)
+    {}
+
+  private:
+    ColumnPlace m_Place;
+    float *     m_Target;
+  };
 };
 
 /** Filters along x and y, and with `alongZ` along z. Blocks that run at the same time are at the same planes of
  * neighbouring columns, so that the halo comes from the L2 cache. */
-template <int radius, bool alongZ, bool zeroOutside>
+template <int radius, bool alongZ, bool zeroOutside, typename TSink>
 __global__ void
-__launch_bounds__(ColumnShape<radius>::Threads, ColumnShape<radius>::BlocksPerProcessor)
+__launch_bounds__(ColumnShape<radius, TSink::Components>::Threads * TSink::Components,
+                  ColumnShape<radius, TSink::Components>::BlocksPerProcessor)
   SmoothColumnsKernel(const __grid_constant__ ColumnWeights weights,
                       const ColumnTiles                     tiles,
                       const Extent                          extent,
                       const float * __restrict__ input,
-                      float * __restrict__ output)
+                      const __grid_constant__ TSink sink)
 {
-  using Shape = ColumnShape<radius>;
+  using Shape = ColumnShape<radius, TSink::Components>;
   constexpr int depth = alongZ ? radius : 0;
+  constexpr int components = TSink::Components;
+  const int     ofBlock = components > 1 ? threadIdx.x / Shape::Threads : 0;
+  const int     thread = threadIdx.x - ofBlock * Shape::Threads;
   // Two planes in turn: one barrier between writing and reading a plane is enough.
-  __shared__ __align__(16) float filtered[2][Shape::PlaneFloats];
+  __shared__ __align__(16) float planes[components][2][Shape::PlaneFloats];
+  float(&filtered)[2][Shape::PlaneFloats] = planes[ofBlock];
   // Read anew for each plane. The compiler would keep the offsets of all rows in registers if it knew that they stay.
   __shared__ volatile int reread[2];
   int                     buffer = 0;
 
-  const int  column = threadIdx.x % Shape::Width;
-  const int  strip = threadIdx.x / Shape::Width;
+  const int  column = thread % Shape::Width;
+  const int  strip = thread / Shape::Width;
   const bool filtersY = strip < Shape::Strips;
   const int  written = strip * Shape::Strip * Shape::Pitch + column;
 
-  const int  quad = threadIdx.x % (Shape::Columns / 4);
-  const int  row = threadIdx.x / (Shape::Columns / 4);
+  const int  quad = thread % (Shape::Columns / 4);
+  const int  row = thread / (Shape::Columns / 4);
   const int  read = row * Shape::Pitch + 4 * quad;
 
   const int          piece = blockIdx.x / tiles.columns;
   const int          tile = blockIdx.x - piece * tiles.columns;
-  const int          component = tile / tiles.plane;
-  const int          inPlane = tile - component * tiles.plane;
+  const int          component = components > 1 ? ofBlock : tile / tiles.plane;
+  const int          inPlane = components > 1 ? tile : tile - component * tiles.plane;
   const int          firstX = inPlane % tiles.x * Shape::Columns;
   const int          firstY = inPlane / tiles.x * Shape::Rows;
   const int          begin = piece * tiles.length;
@@ -149,13 +230,20 @@ __launch_bounds__(ColumnShape<radius>::Threads, ColumnShape<radius>::BlocksPerPr
   };
   load(begin - depth);
 
-  const int outputX = firstX + 4 * quad;
-  const int outputY = firstY + row;
-  float *   target = output + volume + static_cast<std::int64_t>(begin) * planeSize + outputY * extent.nx + outputX;
-  const int columnsInside = min(extent.nx - outputX, 4);
-  const int rowsInside = columnsInside > 0 ? extent.ny - outputY : 0;
+  const int   outputX = firstX + 4 * quad;
+  const int   outputY = firstY + row;
+  ColumnPlace place;
+  place.thread = thread;
+  place.component = component;
+  place.voxels = extent.NumberOfVoxels();
+  place.firstOffset = static_cast<std::int64_t>(begin) * planeSize + outputY * extent.nx + outputX;
+  place.planeSize = planeSize;
+  place.columnsInside = min(extent.nx - outputX, 4);
+  place.inside = place.columnsInside > 0 && outputY < extent.ny;
+  place.aligned = tiles.aligned;
+  typename TSink::template Writer<Shape> writer(sink, place);
 
-  float unfinished[Shape::RowsPerThread][4][2 * depth + 1] = {};
+  float unfinished[4][2 * depth + 1] = {};
 #pragma unroll 1
   for (int z = begin - depth; z < end + depth; ++z)
   {
@@ -190,74 +278,53 @@ __launch_bounds__(ColumnShape<radius>::Threads, ColumnShape<radius>::BlocksPerPr
     }
     __syncthreads();
 
-    const bool finishes = z - depth >= begin;
+    writer.Prepare(z - depth - begin);
+
+    float window[4 * Shape::Quads];
 #pragma unroll
-    for (int j = 0; j < Shape::RowsPerThread; ++j)
+    for (int q = 0; q < Shape::Quads; ++q)
     {
-      float window[4 * Shape::Quads];
+      const float4 four = *reinterpret_cast<const float4 *>(filtered[buffer] + read + 4 * q);
+      window[4 * q] = four.x;
+      window[4 * q + 1] = four.y;
+      window[4 * q + 2] = four.z;
+      window[4 * q + 3] = four.w;
+    }
+    float value[4];
 #pragma unroll
-      for (int q = 0; q < Shape::Quads; ++q)
+    for (int i = 0; i < 4; ++i)
+    {
+      value[i] = weights.x[0] * window[i + radius];
+#pragma unroll
+      for (int k = 1; k <= radius; ++k)
       {
-        const float4 four =
-          *reinterpret_cast<const float4 *>(filtered[buffer] + read + j * Shape::RowStep * Shape::Pitch + 4 * q);
-        window[4 * q] = four.x;
-        window[4 * q + 1] = four.y;
-        window[4 * q + 2] = four.z;
-        window[4 * q + 3] = four.w;
+        value[i] += weights.x[k] * (window[i + radius - k] + window[i + radius + k]);
       }
-      float value[4];
+    }
+    if (alongZ)
+    {
+      // This plane is the last of output z - r and the first of output z + r; all move up by one.
 #pragma unroll
       for (int i = 0; i < 4; ++i)
       {
-        value[i] = weights.x[0] * window[i + radius];
+        float(&sums)[2 * depth + 1] = unfinished[i];
+        const float finished = sums[0] + weights.z[depth] * value[i];
 #pragma unroll
-        for (int k = 1; k <= radius; ++k)
+        for (int k = 0; k < 2 * depth; ++k)
         {
-          value[i] += weights.x[k] * (window[i + radius - k] + window[i + radius + k]);
+          sums[k] = sums[k + 1] + weights.z[k < depth ? depth - 1 - k : k + 1 - depth] * value[i];
         }
-      }
-      if (alongZ)
-      {
-        // This plane is the last of output z - r and the first of output z + r; all move up by one.
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-        {
-          float(&sums)[2 * depth + 1] = unfinished[j][i];
-          const float finished = sums[0] + weights.z[depth] * value[i];
-#pragma unroll
-          for (int k = 0; k < 2 * depth; ++k)
-          {
-            sums[k] = sums[k + 1] + weights.z[k < depth ? depth - 1 - k : k + 1 - depth] * value[i];
-          }
-          value[i] = finished;
-        }
-      }
-      if (finishes && j * Shape::RowStep < rowsInside)
-      {
-        float * const out = target + j * Shape::RowStep * extent.nx;
-        if (tiles.alignedOutput)
-        {
-          *reinterpret_cast<float4 *>(out) = make_float4(value[0], value[1], value[2], value[3]);
-        }
-        else
-        {
-#pragma unroll
-          for (int i = 0; i < 4; ++i)
-          {
-            if (i < columnsInside)
-            {
-              out[i] = value[i];
-            }
-          }
-        }
+        value[i] = finished;
       }
     }
-    target += finishes ? planeSize : 0;
+    if (z - depth >= begin)
+    {
+      writer.Take(z - depth - begin, value);
+    }
     buffer = 1 - buffer;
   }
+  writer.Finish(end - begin);
 }
-
-using ColumnsKernel = void (*)(ColumnWeights, ColumnTiles, Extent, const float *, float *);
 
 /** Planes per block. Many short pieces repeat much of the filters along x and y, few long ones leave processors idle
  * at the end, and one block alone on a processor does not keep it busy: its planes are counted as a third more each
@@ -283,6 +350,57 @@ ChooseColumnLength(int columns, int nz, int radius, int processors, int blocksPe
   return best;
 }
 
+/** The kernels of the three axes, of which the shorter ones end with zeros. */
+inline ColumnWeights
+MakeColumnWeights(const SymmetricKernel (&kernels)[3], const int (&radius)[3])
+{
+  ColumnWeights weights;
+  float * const tables[3] = { weights.x, weights.y, weights.z };
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    tables[axis][0] = 1.0f;
+    if (radius[axis] > 0)
+    {
+      std::copy(kernels[axis].weight, kernels[axis].weight + radius[axis] + 1, tables[axis]);
+    }
+  }
+  return weights;
+}
+
+/** Tiles of a volume; `components` as many as blocks of their own work on. */
+template <typename TShape>
+ColumnTiles
+MakeColumnTiles(const Device & device, const Extent & extent, int components, int radius, bool alongZ)
+{
+  ColumnTiles tiles;
+  tiles.x = (extent.nx + TShape::Columns - 1) / TShape::Columns;
+  tiles.plane = tiles.x * ((extent.ny + TShape::Rows - 1) / TShape::Rows);
+  tiles.columns = tiles.plane * components;
+  tiles.length = 1;
+  tiles.aligned = extent.nx % 4 == 0;
+  if (alongZ)
+  {
+    int processors = 0;
+    Check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device.Ordinal()),
+          "cudaDeviceGetAttribute",
+          device.Ordinal());
+    tiles.length = ChooseColumnLength(tiles.columns, extent.nz, radius, processors, TShape::BlocksPerProcessor);
+  }
+  return tiles;
+}
+
+inline int
+NumberOfBlocks(const ColumnTiles & tiles, const Extent & extent)
+{
+  return tiles.columns * ((extent.nz + tiles.length - 1) / tiles.length);
+}
+
+inline bool
+IsAligned(const float * pointer)
+{
+  return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(float4) == 0;
+}
+
 template <int radius>
 void
 LaunchSmoothColumns(const Device &        device,
@@ -296,25 +414,14 @@ LaunchSmoothColumns(const Device &        device,
                     float *               output)
 {
   using Shape = ColumnShape<radius>;
-  ColumnTiles tiles;
-  tiles.x = (extent.nx + Shape::Columns - 1) / Shape::Columns;
-  tiles.plane = tiles.x * ((extent.ny + Shape::Rows - 1) / Shape::Rows);
-  tiles.columns = tiles.plane * components;
-  tiles.length = 1;
-  tiles.alignedOutput = extent.nx % 4 == 0 && reinterpret_cast<std::uintptr_t>(output) % 16 == 0;
-  if (alongZ)
-  {
-    int processors = 0;
-    Check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device.Ordinal()),
-          "cudaDeviceGetAttribute",
-          device.Ordinal());
-    tiles.length = ChooseColumnLength(tiles.columns, extent.nz, radius, processors, Shape::BlocksPerProcessor);
-  }
-  const int blocks = tiles.columns * ((extent.nz + tiles.length - 1) / tiles.length);
-  const ColumnsKernel kernel =
-    alongZ ? (zeroOutside ? SmoothColumnsKernel<radius, true, true> : SmoothColumnsKernel<radius, true, false>)
-           : (zeroOutside ? SmoothColumnsKernel<radius, false, true> : SmoothColumnsKernel<radius, false, false>);
-  kernel<<<blocks, Shape::Threads, 0, stream>>>(weights, tiles, extent, input, output);
+  using Sink = SmoothedField;
+  ColumnTiles tiles = MakeColumnTiles<Shape>(device, extent, components, radius, alongZ);
+  tiles.aligned = tiles.aligned && IsAligned(output);
+  const auto kernel =
+    alongZ
+      ? (zeroOutside ? SmoothColumnsKernel<radius, true, true, Sink> : SmoothColumnsKernel<radius, true, false, Sink>)
+      : (zeroOutside ? SmoothColumnsKernel<radius, false, true, Sink> : SmoothColumnsKernel<radius, false, false, Sink>);
+  kernel<<<NumberOfBlocks(tiles, extent), Shape::Threads, 0, stream>>>(weights, tiles, extent, input, Sink{ output });
   CheckLaunch(device, "GaussianSmooth: columns");
 }
 } // namespace

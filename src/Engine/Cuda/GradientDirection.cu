@@ -34,11 +34,9 @@ __global__ void
 AdaptDampingKernel(double         sign,
                    const double * previousEnergy,
                    const double * energy,
-                   const double * previousDamping,
                    double *       damping)
 {
-  *damping = NextDamping(
-    *previousDamping, sign * energy[0] / energy[1], sign * previousEnergy[0] / previousEnergy[1]);
+  *damping = NextDamping(*damping, sign * energy[0] / energy[1], sign * previousEnergy[0] / previousEnergy[1]);
 }
 } // namespace
 
@@ -59,11 +57,10 @@ AdaptDamping(const Device & device,
              double         sign,
              const double * previousEnergy,
              const double * energy,
-             const double * previousDamping,
              double *       damping)
 {
   const cudaStream_t stream = Enter(device);
-  AdaptDampingKernel<<<1, 1, 0, stream>>>(sign, previousEnergy, energy, previousDamping, damping);
+  AdaptDampingKernel<<<1, 1, 0, stream>>>(sign, previousEnergy, energy, damping);
   CheckLaunch(device, "AdaptDamping");
 }
 } // namespace cuda

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes of DRAM per voxel, every value moved once, and flops with sliding sums.
-// Box windows of radius up to 15 along x and y, LnccMarch.h and LnccWideMarch.h:
+// Box windows as wide along x as along y, of radius 1 to 4 there, LnccMarch.h:
 //   1 EvaluateBoxes       20 (images in, coefficients A, B, C out; 8 without)            about 110
 //   2 SumCoefficients     24 (coefficients and images in, gradient out)                  about 50
-//   On an H200 at 256^3, both, windows of 3, 5, 7 and 9: 0.26, 0.30, 0.34 and 0.39 ms, 0.69 to 0.47 of a copy's bandwidth; the
-//   first limit is the issue of instructions. 96 registers, no spills (with radius 4: 80, at most 12 bytes).
+//   On an H200 at 256^3, both, windows of 3, 5, 7 and 9: 0.25, 0.28, 0.31 and 0.38 ms, 0.72 to 0.48 of a copy's bandwidth; the
+//   first limit is the issue of instructions. 96 registers, no spills (with radius 4: 80, 8 bytes).
+// Others of radius up to 15 along x and y, LnccWideMarch.h:
+//   1 SumMomentsAlongZ        28 (images in, five sums along z out)                      about 60
+//   2 EvaluateWideBoxes       32 (five sums in, coefficients A, B, C out; 20 without)    about 80
+//   3 SumCoefficientsAlongZ   24 (coefficients in, their sums along z out)               about 10
+//   4 FinishWideGradient      24 (three sums and the images in, gradient out)            about 30
+//   On an H200 at 256^3, window of 21: 0.17, 0.25, 0.16 and 0.18 ms. The second moves 55 bytes: a row that leaves the
+//   windows has left the L2 cache too, which finds 22 % of what is asked of it.
 // Wider ones, LnccPlaneSums.h and LnccColumns.h:
 //   1 SumProductsInPlane  28 (images in, five box sums over x and y out)                about 60
 //   2 EvaluateWindows     32 (five sums in, coefficients A, B, C out; 20 without)       about 60
@@ -58,17 +65,19 @@ __launch_bounds__(VoxelThreads) ApplyChainKernel(const __grid_constant__ ChainRu
   });
 }
 
-/** Several components: their energies are averaged one by one. */
+/** Several components: their energies are averaged batch by batch. They count the same voxels. */
 __global__ void
-AddEnergyKernel(const double * component, double scale, bool first, double * energy)
+AddEnergyKernel(const double * batch, int components, double scale, bool first, double * energy)
 {
-  energy[0] = (first ? 0.0 : energy[0]) + scale * component[0];
-  energy[1] = component[1];
+  energy[0] = (first ? 0.0 : energy[0]) + scale * batch[0];
+  energy[1] = batch[1] / components;
 }
 
 // Workspace, in planes of one float per voxel.
-// Marching: the coefficients and the slopes that find no room elsewhere. A single component's gradients by chain rule are
-// written last and hold coefficients until then; other gradients hold the slopes.
+// Marching: the coefficients and the slopes that find no room elsewhere, of every component of a batch. A single component's
+// gradients by chain rule are written last and hold coefficients until then; other gradients hold the slopes.
+// Marching with wide windows: 0-5 sums along z of the moments, of which 0-4 take those of the coefficients later; then the
+// coefficients, where they find no room in the gradients; slopes lie where coefficients did, or in 5 and 6.
 // Box windows in planes: 0-5 box sums of the moments, of which 0-4 take those of the coefficients later; 6-10 the
 // coefficients. A spare plane for large windows is 6 while there are no coefficients yet. 5 holds slopes.
 // Gaussian windows: 6-11 products, then the coefficients; 0-5 what smoothing makes of either, then slopes in 5.
@@ -76,21 +85,37 @@ AddEnergyKernel(const double * component, double scale, bool first, double * ene
 constexpr int MomentPlanes = MaximumMoments;
 constexpr int SlopePlane = 5;
 
+/** Components that the marching kernels take at once: small volumes alone do not fill a GPU, and coefficients of large ones
+ * would take memory. */
+int
+BatchSize(const LnccParameters & parameters, const Lattice & lattice, int components)
+{
+  constexpr std::int64_t enoughVoxels = std::int64_t{ 1 } << 25;
+  if (!CanMarch(parameters))
+  {
+    return 1;
+  }
+  const auto most = static_cast<int>(
+    std::min<std::int64_t>(components, std::max<std::int64_t>(1, enoughVoxels / lattice.NumberOfVoxels())));
+  return DivideUp(components, DivideUp(components, most));
+}
+
 std::int64_t
-Planes(const LnccParameters & parameters, int components, bool bothGradients, bool toDisplacement)
+Planes(const LnccParameters & parameters, const Lattice & lattice, int components, bool bothGradients, bool toDisplacement)
 {
   if (parameters.weights == LnccWeights::Gaussian)
   {
     return 2 * MomentPlanes;
   }
-  const int coefficients = bothGradients ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
-  if (CanMarchWide(parameters))
+  const int  coefficients = bothGradients ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
+  const int  slopes = bothGradients ? 2 : 1;
+  const bool room = components == 1 && toDisplacement;
+  if (CanMarch(parameters))
   {
-    const int slopes = bothGradients ? 2 : 1;
-    return components == 1 && toDisplacement ? slopes
-                                             : coefficients + (components == 1 ? slopes - 1 : slopes);
+    const int batch = BatchSize(parameters, lattice, components);
+    return room ? slopes : batch * (coefficients + (components == 1 ? slopes - 1 : slopes));
   }
-  return MomentPlanes + coefficients;
+  return MomentPlanes + (CanMarchWide(parameters) && room ? slopes - 1 : coefficients);
 }
 
 int
@@ -99,11 +124,12 @@ ConvertedPlanes(const LnccParameters & parameters, Storage storage)
   return storage == Storage::Float32 || CanMarch(parameters) ? 0 : 2;
 }
 
-/** One component of a call. */
-struct Component
+/** Components of a call that are worked on at once, one after another in memory. */
+struct Batch
 {
-  float                scale; ///< its share
-  int                  index;
+  float                scale; ///< the share of each
+  int                  index; ///< of the first
+  int                  size;
   double *             energy;
   const LnccGradients & gradients;
   const Lattice &      lattice;
@@ -121,95 +147,157 @@ struct Component
   ApplyChain(const Device & device, cudaStream_t stream, const Extent & extent, bool fixed, const float * slopes) const
   {
     const MetricInputs * const chain = fixed ? gradients.fixedChain : gradients.movingChain;
-    if (chain)
+    for (int c = 0; chain && c < size; ++c)
     {
-      ApplyChainKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(ChainRule(ComponentOf(*chain, index, lattice)),
-                                                                       extent,
-                                                                       slopes,
-                                                                       index > 0,
-                                                                       (fixed ? gradients.fixed : gradients.moving).data);
+      ApplyChainKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(
+        ChainRule(ComponentOf(*chain, index + c, lattice)),
+        extent,
+        slopes + c * extent.NumberOfVoxels(),
+        index + c > 0,
+        (fixed ? gradients.fixed : gradients.moving).data);
       CheckLaunch(device, "Lncc: chain rule");
     }
   }
+
+  /** Where the coefficients lie: in the gradients, if those are written last and have room, or where `take` says. */
+  template <typename TTake>
+  Coefficients
+  PlaceCoefficients(int components, const TTake & take) const
+  {
+    const bool   both = static_cast<bool>(gradients.fixed);
+    const bool   room = HasRoom(components);
+    Coefficients planes{};
+    if (gradients.moving)
+    {
+      planes.a = room ? gradients.moving.Component(0) : take();
+      planes.b = room ? gradients.moving.Component(1) : take();
+      planes.c = room ? gradients.moving.Component(2) : take();
+      if (both)
+      {
+        planes.fixedB = room ? gradients.fixed.Component(0) : take();
+        planes.fixedA = room ? gradients.fixed.Component(1) : take();
+      }
+    }
+    return planes;
+  }
+
+  bool
+  HasRoom(int components) const
+  {
+    return components == 1 && gradients.movingChain && (!gradients.fixed || gradients.fixedChain);
+  }
 };
 
-/** `radius` along x and y is one of LnccMarch.h's, or 0 for all others, which take float32. */
+bool
+AreAligned(const Extent & extent, const Coefficients & planes)
+{
+  return IsAligned(extent, planes.a) && IsAligned(extent, planes.b) && IsAligned(extent, planes.c) &&
+         IsAligned(extent, planes.fixedB) && IsAligned(extent, planes.fixedA);
+}
+
+/** Windows of LnccMarch.h. */
 template <typename TPixel>
 void
 March(const Device &           device,
       cudaStream_t             stream,
       const ImagesOf<TPixel> & images,
-      const Component &        component,
+      const Batch &            batch,
       const WindowWeight &     weight,
       int                      radius,
       int                      components,
       float *                  workspace)
 {
-  const Extent       extent(component.lattice);
-  const std::int64_t voxels = extent.NumberOfVoxels();
-  const auto         take = [&] {
+  const Extent extent(batch.lattice);
+  const auto   take = [&] {
     float * const plane = workspace;
-    workspace += voxels;
+    workspace += batch.size * extent.NumberOfVoxels();
     return plane;
   };
-  const LnccGradients & gradients = component.gradients;
+  const LnccGradients & gradients = batch.gradients;
   const bool            both = static_cast<bool>(gradients.fixed);
-  Coefficients          planes{};
-  if (gradients.moving)
+  const Coefficients    planes = batch.PlaceCoefficients(components, take);
+  const bool            aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
+  const auto            evaluate =
+    images.valid ? EvaluateBoxes<TPixel, true, false>
+                            : (aligned ? EvaluateBoxes<TPixel, false, true> : EvaluateBoxes<TPixel, false, false>);
+  const dim3 grid = evaluate(device, stream, images, extent, batch.size, weight, radius, planes);
+  if (!gradients.moving)
   {
-    const bool room = components == 1 && gradients.movingChain && (!both || gradients.fixedChain);
-    planes.a = room ? gradients.moving.Component(0) : take();
-    planes.b = room ? gradients.moving.Component(1) : take();
-    planes.c = room ? gradients.moving.Component(2) : take();
-    if (both)
-    {
-      planes.fixedB = room ? gradients.fixed.Component(0) : take();
-      planes.fixedA = room ? gradients.fixed.Component(1) : take();
-    }
+    FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, batch.energy);
+    return;
   }
-  const bool aligned = IsAligned(extent, images.fixed) && IsAligned(extent, images.warped);
-  dim3       grid;
-  if (radius > 0)
+  const PendingEnergy pending{ Partials(device), static_cast<int>(grid.x), batch.energy };
+  float * const  slopes = batch.Slopes(false, gradients.movingChain ? take() : nullptr);
+  float * const  fixedSlopes = both ? batch.Slopes(true, gradients.fixedChain ? take() : nullptr) : nullptr;
+  const bool     alignedPlanes = AreAligned(extent, planes);
+  constexpr int  one = NumberOfCoefficients;
+  constexpr int  two = NumberOfCoefficientsForBoth;
+  const auto     sum = both ? (alignedPlanes ? SumCoefficients<TPixel, two, true> : SumCoefficients<TPixel, two, false>)
+                            : (alignedPlanes ? SumCoefficients<TPixel, one, true> : SumCoefficients<TPixel, one, false>);
+  sum(device,
+      stream,
+      images,
+      extent,
+      batch.size,
+      radius,
+      weight.radius[2],
+      -batch.scale,
+      pending,
+      planes,
+      slopes,
+      fixedSlopes);
+  batch.ApplyChain(device, stream, extent, false, slopes);
+  if (both)
   {
-    const auto evaluate =
-      images.valid ? EvaluateBoxes<TPixel, true, false>
-                   : (aligned ? EvaluateBoxes<TPixel, false, true> : EvaluateBoxes<TPixel, false, false>);
-    grid = evaluate(device, stream, images, extent, weight, radius, planes);
+    batch.ApplyChain(device, stream, extent, true, fixedSlopes);
   }
-  else if constexpr (std::is_same<TPixel, float>::value)
-  {
-    const auto evaluate = images.valid
-                            ? EvaluateWideBoxes<true, false>
-                            : (aligned ? EvaluateWideBoxes<false, true> : EvaluateWideBoxes<false, false>);
-    grid = evaluate(device, stream, images, extent, weight, planes);
-  }
-  FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, component.energy);
+}
+
+/** Windows of LnccWideMarch.h, one component at a time. */
+void
+MarchWide(const Device &       device,
+          cudaStream_t         stream,
+          const Images &       images,
+          const Batch &        batch,
+          const WindowWeight & weight,
+          int                  components,
+          float *              sums)
+{
+  const Extent          extent(batch.lattice);
+  const std::int64_t    voxels = extent.NumberOfVoxels();
+  const LnccGradients & gradients = batch.gradients;
+  const bool            both = static_cast<bool>(gradients.fixed);
+  // After the sums, or with coefficients in the gradients from the first plane that sums of those leave free.
+  float * const spare = sums + (batch.HasRoom(components) ? SlopePlane : MomentPlanes) * voxels;
+  float *       next = spare;
+  const auto    take = [&] {
+    float * const plane = next;
+    next += voxels;
+    return plane;
+  };
+  const Coefficients planes = batch.PlaceCoefficients(components, take);
+  const bool         aligned =
+    IsAligned(extent, images.fixed) && IsAligned(extent, images.warped) && IsAligned(extent, sums) && AreAligned(extent, planes);
+  const auto evaluate = images.valid ? EvaluateWideBoxes<true, false>
+                                     : (aligned ? EvaluateWideBoxes<false, true> : EvaluateWideBoxes<false, false>);
+  const dim3 grid = evaluate(device, stream, images, extent, weight, sums, planes);
+  FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, batch.energy);
   if (!gradients.moving)
   {
     return;
   }
-  float * const slopes = component.Slopes(false, gradients.movingChain ? take() : nullptr);
-  float * const fixedSlopes = both ? component.Slopes(true, gradients.fixedChain ? take() : nullptr) : nullptr;
-  const bool    alignedPlanes = IsAligned(extent, planes.a) && IsAligned(extent, planes.b) && IsAligned(extent, planes.c) &&
-                             IsAligned(extent, planes.fixedB) && IsAligned(extent, planes.fixedA);
+  float * const slopes = batch.Slopes(false, spare);
+  float * const fixedSlopes = both ? batch.Slopes(true, spare + voxels) : nullptr;
+  const bool    alignedAll = aligned && IsAligned(extent, slopes) && IsAligned(extent, fixedSlopes);
   constexpr int one = NumberOfCoefficients;
   constexpr int two = NumberOfCoefficientsForBoth;
-  if (radius > 0)
-  {
-    const auto sum = both ? (alignedPlanes ? SumCoefficients<TPixel, two, true> : SumCoefficients<TPixel, two, false>)
-                          : (alignedPlanes ? SumCoefficients<TPixel, one, true> : SumCoefficients<TPixel, one, false>);
-    sum(device, stream, images, extent, radius, weight.radius[2], -component.scale, planes, slopes, fixedSlopes);
-  }
-  else if constexpr (std::is_same<TPixel, float>::value)
-  {
-    const auto sum = both ? (alignedPlanes ? SumWideCoefficients<two, true> : SumWideCoefficients<two, false>)
-                          : (alignedPlanes ? SumWideCoefficients<one, true> : SumWideCoefficients<one, false>);
-    sum(device, stream, images, extent, weight, -component.scale, planes, slopes, fixedSlopes);
-  }
-  component.ApplyChain(device, stream, extent, false, slopes);
+  const auto    sum = both ? (alignedAll ? SumWideCoefficients<two, true> : SumWideCoefficients<two, false>)
+                           : (alignedAll ? SumWideCoefficients<one, true> : SumWideCoefficients<one, false>);
+  sum(device, stream, images, extent, weight, -batch.scale, planes, sums, slopes, fixedSlopes);
+  batch.ApplyChain(device, stream, extent, false, slopes);
   if (both)
   {
-    component.ApplyChain(device, stream, extent, true, fixedSlopes);
+    batch.ApplyChain(device, stream, extent, true, fixedSlopes);
   }
 }
 
@@ -217,20 +305,20 @@ void
 SumByPlanes(const Device &          device,
             cudaStream_t            stream,
             const Images &          originals,
-            const Component &       component,
+            const Batch &           batch,
             const LnccParameters &  parameters,
             const WindowWeight &    weight,
             const SymmetricKernel (&kernels)[3],
             float *                 workspace)
 {
-  const Extent          extent(component.lattice);
+  const Extent          extent(batch.lattice);
   const std::int64_t    voxels = extent.NumberOfVoxels();
   const Columns         columns(extent);
-  const LnccGradients & gradients = component.gradients;
+  const LnccGradients & gradients = batch.gradients;
   const bool            gaussian = parameters.weights == LnccWeights::Gaussian;
   const bool            both = static_cast<bool>(gradients.fixed);
-  const Field           sums(workspace, component.lattice, MomentPlanes);
-  const Field           others(workspace + MomentPlanes * voxels, component.lattice, MomentPlanes);
+  const Field           sums(workspace, batch.lattice, MomentPlanes);
+  const Field           others(workspace + MomentPlanes * voxels, batch.lattice, MomentPlanes);
   Coefficients          planes{};
   if (gradients.moving)
   {
@@ -266,7 +354,7 @@ SumByPlanes(const Device &          device,
   evaluate<<<columns.Grid(), ColumnThreads, 0, stream>>>(
     sums.data, originals.valid, extent, columns, weight, radiusZ, planes, Partials(device));
   CheckLaunch(device, "Lncc: evaluate windows");
-  FinishReduction<Join::Sum, Join::Sum>(device, stream, columns.Grid(), component.energy);
+  FinishReduction<Join::Sum, Join::Sum>(device, stream, columns.Grid(), batch.energy);
   if (!gradients.moving)
   {
     return;
@@ -275,12 +363,12 @@ SumByPlanes(const Device &          device,
   if (gaussian)
   {
     const int   quantities = both ? NumberOfCoefficientsForBoth : NumberOfCoefficients;
-    const Field coefficients(others.data, component.lattice, quantities);
+    const Field coefficients(others.data, batch.lattice, quantities);
     cuda::GaussianSmooth(device,
                          kernels,
                          SmoothBoundary::Zero,
                          coefficients,
-                         Field(sums.data, component.lattice, quantities),
+                         Field(sums.data, batch.lattice, quantities),
                          coefficients);
   }
   else
@@ -299,7 +387,7 @@ SumByPlanes(const Device &          device,
       std::swap(images.fixed, images.warped);
       std::swap(images.fixedShift, images.movingShift);
     }
-    float * const slopes = component.Slopes(fixed, sums.Component(SlopePlane));
+    float * const slopes = batch.Slopes(fixed, sums.Component(SlopePlane));
     FinishGradientKernel<<<columns.Grid(), ColumnThreads, 0, stream>>>(
       fixed ? sums.data + (NumberOfCoefficientsForBoth - 1) * voxels : sums.data,
       fixed ? -voxels : voxels,
@@ -307,10 +395,10 @@ SumByPlanes(const Device &          device,
       extent,
       columns,
       radiusZ,
-      -component.scale,
+      -batch.scale,
       slopes);
     CheckLaunch(device, "Lncc: finish gradient");
-    component.ApplyChain(device, stream, extent, fixed, slopes);
+    batch.ApplyChain(device, stream, extent, fixed, slopes);
   }
 }
 } // namespace
@@ -324,7 +412,8 @@ LnccWorkspace(const LnccParameters & parameters,
               Storage                storage)
 {
   // several components: two doubles at the end, at an even place
-  return (Planes(parameters, components, bothGradients, toDisplacement) + ConvertedPlanes(parameters, storage)) *
+  return (Planes(parameters, lattice, components, bothGradients, toDisplacement) +
+          ConvertedPlanes(parameters, storage)) *
            lattice.NumberOfVoxels() +
          (components > 1 ? 5 : 0);
 }
@@ -376,15 +465,18 @@ Lncc(const Device &         device,
   }
 
   const std::int64_t voxels = lattice.NumberOfVoxels();
-  const std::int64_t planes = Planes(parameters, components, both, false);
-  double * const     componentEnergy =
+  const std::int64_t planes = Planes(parameters, lattice, components, both, false);
+  double * const     batchEnergy =
     components == 1
       ? energy
       : reinterpret_cast<double *>(
           workspace + ((planes + ConvertedPlanes(parameters, fixed.storage)) * voxels + 1) / 2 * 2);
-  for (int c = 0; c < components; ++c)
+  const int batchSize = BatchSize(parameters, lattice, components);
+  for (int c = 0; c < components; c += batchSize)
   {
-    const Component component{ 1.0f / static_cast<float>(components), c, componentEnergy, gradients, lattice };
+    const Batch batch{
+      1.0f / static_cast<float>(components), c, std::min(batchSize, components - c), batchEnergy, gradients, lattice
+    };
     if (CanMarch(parameters))
     {
       fixed.WithPixel([&](auto pixel) {
@@ -395,7 +487,7 @@ Lncc(const Device &         device,
         const ImagesOf<Pixel> images{
           fixed.Component<Pixel>(c), warped.Component<Pixel>(c), valid.data, shifted.fixedShift, shifted.movingShift
         };
-        March(device, stream, images, component, shifted, parameters.radius[0], components, workspace);
+        March(device, stream, images, batch, shifted, parameters.radius[0], components, workspace);
       });
     }
     else
@@ -408,16 +500,16 @@ Lncc(const Device &         device,
                             parameters.movingShift };
       if (CanMarchWide(parameters))
       {
-        March(device, stream, images, component, weight, 0, components, workspace);
+        MarchWide(device, stream, images, batch, weight, components, workspace);
       }
       else
       {
-        SumByPlanes(device, stream, images, component, parameters, weight, kernels, workspace);
+        SumByPlanes(device, stream, images, batch, parameters, weight, kernels, workspace);
       }
     }
     if (components > 1)
     {
-      AddEnergyKernel<<<1, 1, 0, stream>>>(componentEnergy, 1.0 / components, c == 0, energy);
+      AddEnergyKernel<<<1, 1, 0, stream>>>(batchEnergy, batch.size, 1.0 / components, c == 0, energy);
       CheckLaunch(device, "Lncc: add energy");
     }
   }

@@ -66,7 +66,7 @@ struct MomentSource
   }
 
   __device__ __forceinline__ void
-  Load(Group & group, std::int64_t offset, int room) const
+  Load(Group & group, std::int64_t offset, std::int64_t inVolume, int room) const
   {
     group.fixed.Load(images.fixed + offset, room);
     group.warped.Load(images.warped + offset, room);
@@ -77,7 +77,7 @@ struct MomentSource
       {
         if (k < room)
         {
-          const bool counts = images.valid[offset + k] != 0;
+          const bool counts = images.valid[inVolume + k] != 0;
           group.counts[k] = counts ? 1.0f : 0.0f;
           group.fixed.values[k] = counts ? group.fixed.values[k] : fixedShift;
           group.warped.values[k] = counts ? group.warped.values[k] : movingShift;
@@ -121,19 +121,20 @@ struct WindowSink
   std::int64_t          count = 0;
 
   __device__ __forceinline__ void
-  Prepare(int, int, int)
+  Prepare(int, int, int, int)
   {}
 
   __device__ __forceinline__ void
-  operator()(int x, int y, int z, const float (&sums)[NumberOfMoments(masked)][MarchRun])
+  operator()(int x, int y, int z, int before, const float (&sums)[NumberOfMoments(masked)][MarchRun])
   {
     constexpr int moments = NumberOfMoments(masked);
     const float   countXZ = static_cast<float>(WindowCount(x, extent.nx, weight.radius[0]) *
                                              WindowCount(z, extent.nz, weight.radius[2]));
-    const std::int64_t plane = static_cast<std::int64_t>(z) * extent.PlaneSize();
+    const std::int64_t inVolume = static_cast<std::int64_t>(z) * extent.PlaneSize();
+    const std::int64_t plane = static_cast<std::int64_t>(before + z) * extent.PlaneSize();
     const unsigned int first = y * extent.nx + x;
-    float         correlation = 0.0f;
-    int           counting = 0;
+    float              correlation = 0.0f;
+    int                counting = 0;
 #pragma unroll
     for (int j = 0; j < MarchRun; ++j)
     {
@@ -143,7 +144,7 @@ struct WindowSink
       }
       const std::int64_t offset = plane + (first + j * extent.nx);
       LnccWindow         window{ 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f };
-      if (!masked || valid[offset] != 0)
+      if (!masked || valid[inVolume + (first + j * extent.nx)] != 0)
       {
         float sum[moments];
 #pragma unroll
@@ -186,7 +187,7 @@ __launch_bounds__(MarchThreads<radius>, MarchBlocks) EvaluateBoxesKernel(
   double * __restrict__ partials)
 {
   WindowSink<masked> sink{ extent, weight, coefficients, source.images.valid };
-  MarchBoxes<NumberOfMoments(masked), radius>(plan, extent, weight.radius[2], source, sink);
+  MarchBoxes<NumberOfMoments(masked), radius, false>(plan, extent, weight.radius[2], source, sink);
   StoreBlockResult<Join::Sum, Join::Sum>(sink.energy, static_cast<double>(sink.count), partials);
 }
 
@@ -211,7 +212,7 @@ struct CoefficientSource
   }
 
   __device__ __forceinline__ void
-  Load(Group & group, std::int64_t offset, int room) const
+  Load(Group & group, std::int64_t offset, std::int64_t, int room) const
   {
 #pragma unroll
     for (int q = 0; q < quantities; ++q)
@@ -249,24 +250,25 @@ struct SlopeSink
   bool                     counts[MarchRun];
 
   __device__ __forceinline__ void
-  Prepare(int x, int y, int z)
+  Prepare(int x, int y, int z, int before)
   {
-    const std::int64_t plane = static_cast<std::int64_t>(z) * extent.PlaneSize();
+    const std::int64_t inVolume = static_cast<std::int64_t>(z) * extent.PlaneSize();
+    const std::int64_t plane = static_cast<std::int64_t>(before + z) * extent.PlaneSize();
     const unsigned int first = y * extent.nx + x;
 #pragma unroll
     for (int j = 0; j < MarchRun; ++j)
     {
-      const std::int64_t offset = plane + (first + (y + j < extent.ny ? j : 0) * extent.nx);
-      f[j] = LoadPixel(images.fixed + offset);
-      m[j] = LoadPixel(images.warped + offset);
-      counts[j] = !images.valid || images.valid[offset] != 0;
+      const unsigned int inPlane = first + (y + j < extent.ny ? j : 0) * extent.nx;
+      f[j] = LoadPixel(images.fixed + (plane + inPlane));
+      m[j] = LoadPixel(images.warped + (plane + inPlane));
+      counts[j] = !images.valid || images.valid[inVolume + inPlane] != 0;
     }
   }
 
   __device__ __forceinline__ void
-  operator()(int x, int y, int z, const float (&sums)[quantities][MarchRun])
+  operator()(int x, int y, int z, int before, const float (&sums)[quantities][MarchRun])
   {
-    const std::int64_t plane = static_cast<std::int64_t>(z) * extent.PlaneSize();
+    const std::int64_t plane = static_cast<std::int64_t>(before + z) * extent.PlaneSize();
     const unsigned int first = y * extent.nx + x;
 #pragma unroll
     for (int j = 0; j < MarchRun; ++j)
@@ -276,16 +278,27 @@ struct SlopeSink
         const std::int64_t offset = plane + (first + j * extent.nx);
         const float inFixed = ToFloat(f[j]) - images.fixedShift;
         const float inMoving = ToFloat(m[j]) - images.movingShift;
-        moving[offset] = counts[j] ? scale * (sums[0][j] + 2.0f * inMoving * sums[1][j] + inFixed * sums[2][j]) : 0.0f;
+        // past the cache, which holds what is still to be read
+        __stcs(moving + offset,
+               counts[j] ? scale * (sums[0][j] + 2.0f * inMoving * sums[1][j] + inFixed * sums[2][j]) : 0.0f);
         if (quantities == NumberOfCoefficientsForBoth)
         {
-          fixed[offset] = counts[j] ? scale * (sums[quantities - 1][j] + 2.0f * inFixed * sums[quantities - 2][j] +
-                                               inMoving * sums[2][j])
-                                    : 0.0f;
+          __stcs(fixed + offset,
+                 counts[j] ? scale * (sums[quantities - 1][j] + 2.0f * inFixed * sums[quantities - 2][j] +
+                                      inMoving * sums[2][j])
+                           : 0.0f);
         }
       }
     }
   }
+};
+
+/** Energies of the first pass that the second one joins, in a block of its own: a kernel less to wait for. */
+struct PendingEnergy
+{
+  const double * partials;
+  int            blocks;
+  double *       energy;
 };
 
 template <typename TPixel, int quantities, bool aligned, int radius>
@@ -297,11 +310,17 @@ __launch_bounds__(MarchThreads<radius>, quantities == NumberOfCoefficients ? Mar
                         const __grid_constant__ MarchPlan                              plan,
                         int                                                            radiusZ,
                         float                                                          scale,
+                        const __grid_constant__ PendingEnergy                          pending,
                         float *                                                        moving,
                         float *                                                        fixed)
 {
+  if (blockIdx.x == static_cast<unsigned int>(plan.items))
+  {
+    FinishBlockResults<Join::Sum, Join::Sum>(pending.partials, pending.blocks, pending.energy);
+    return;
+  }
   SlopeSink<TPixel, quantities> sink{ extent, images, scale, moving, fixed, {}, {}, {} };
-  MarchBoxes<quantities, radius>(plan, extent, radiusZ, source, sink);
+  MarchBoxes<quantities, radius, true>(plan, extent, radiusZ, source, sink);
 }
 
 /** Calls function with the radius as a constant: std::integral_constant<int, 1> to <int, 4>. */
@@ -329,18 +348,20 @@ CanMarch(const LnccParameters & parameters)
   return parameters.weights == LnccWeights::Box && radius >= 1 && radius <= MarchHalo && parameters.radius[1] == radius;
 }
 
-/** First pass; gives the number of blocks whose energies wait in Partials(device). */
+/** First pass, of volumes one after another in memory; gives the number of blocks whose energies wait in
+ * Partials(device). */
 template <typename TPixel, bool masked, bool aligned>
 dim3
 EvaluateBoxes(const Device &           device,
               cudaStream_t             stream,
               const ImagesOf<TPixel> & images,
               const Extent &           extent,
+              int                      volumes,
               const WindowWeight &     weight,
               int                      radius,
               const Coefficients &     coefficients)
 {
-  const MarchPlan                             plan(extent, weight.radius[2]);
+  const MarchPlan                             plan(extent, weight.radius[2], volumes);
   const dim3                                  grid = plan.Grid(ReductionBlocks);
   const MomentSource<TPixel, masked, aligned> source{ images,
                                                       PixelOf<TPixel>(images.fixedShift),
@@ -376,22 +397,24 @@ SumCoefficients(const Device &           device,
                 cudaStream_t             stream,
                 const ImagesOf<TPixel> & images,
                 const Extent &           extent,
+                int                      volumes,
                 int                      radius,
                 int                      radiusZ,
                 float                    scale,
+                const PendingEnergy &    pending,
                 const Coefficients &     coefficients,
                 float *                  moving,
                 float *                  fixed)
 {
   const auto      source = MakeCoefficientSource<quantities, aligned>(coefficients);
-  const MarchPlan plan(extent, radiusZ);
+  const MarchPlan plan(extent, radiusZ, volumes);
   WithConstantRadius(radius, [&](auto constant) {
     constexpr int         r = decltype(constant)::value;
     constexpr std::size_t bytes = MarchSharedBytes<quantities, r>;
     const auto            kernel = SumCoefficientsKernel<TPixel, quantities, aligned, r>;
     AllowSharedMemory(device, kernel, bytes);
-    kernel<<<plan.Grid(plan.items), MarchThreads<r>, bytes, stream>>>(
-      source, images, extent, plan, radiusZ, scale, moving, fixed);
+    kernel<<<dim3(plan.items + 1), MarchThreads<r>, bytes, stream>>>(
+      source, images, extent, plan, radiusZ, scale, pending, moving, fixed);
     CheckLaunch(device, "Lncc: sum coefficients");
   });
 }

@@ -99,14 +99,14 @@ StoreBlockResult(double a, double b, double * partials)
 
 constexpr int FinishThreads = 1024;
 
+/** Joins the pairs of a kernel before. All threads of one block, whole warps along x, call it. */
 template <Join first, Join second>
-__global__ void
-__launch_bounds__(FinishThreads)
-  FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
+__device__ __forceinline__ void
+FinishBlockResults(const double * partials, int blocks, double * result, int numberOfResults = 2)
 {
   double a = NeutralValue<first>();
   double b = NeutralValue<second>();
-  for (int block = threadIdx.x; block < blocks; block += FinishThreads)
+  for (int block = threadIdx.x; block < blocks; block += blockDim.x)
   {
     a = JoinValues<first>(a, partials[2 * block]);
     b = JoinValues<second>(b, partials[2 * block + 1]);
@@ -120,6 +120,14 @@ __launch_bounds__(FinishThreads)
       result[1] = b;
     }
   }
+}
+
+template <Join first, Join second>
+__global__ void
+__launch_bounds__(FinishThreads)
+  FinishReductionKernel(const double * partials, int blocks, double * result, int numberOfResults)
+{
+  FinishBlockResults<first, second>(partials, blocks, result, numberOfResults);
 }
 
 inline double *

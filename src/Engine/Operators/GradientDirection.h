@@ -27,13 +27,12 @@ ITK_ENGINE_DECLARE(void GradientDirection(const Device &              device,
                                           const DirectionParameters & parameters,
                                           const Field &               gradient))
 
-/** damping[0] = previous damping, times 1.5 if the loss grew since the previous evaluation or 0.975 if it did not. The
- * loss is sign energy[0] / energy[1], as the metrics leave it; all pointers are device memory. */
+/** Multiplies damping[0] by 1.5 if the loss grew since the previous evaluation or by 0.975 if it did not. The loss is
+ * sign energy[0] / energy[1], as the metrics leave it; all pointers are device memory. */
 ITK_ENGINE_DECLARE(void AdaptDamping(const Device & device,
                                      double         sign,
                                      const double * previousEnergy,
                                      const double * energy,
-                                     const double * previousDamping,
                                      double *       damping))
 
 void
@@ -43,7 +42,6 @@ AdaptDamping(const Device & device,
              double         sign,
              const double * previousEnergy,
              const double * energy,
-             const double * previousDamping,
              double *       damping);
 } // namespace engine
 } // namespace itk

@@ -423,18 +423,53 @@ MutualInformationWorkspace(const Device &                      device,
   return ITK_ENGINE_DISPATCH(device, MutualInformationWorkspace(parameters, lattice, components));
 }
 
+namespace
+{
 void
-AdamUpdate(const Device &   device,
-           const AdamStep & step,
-           const Field &    gradient,
-           const Field &    first,
-           const Field &    second,
-           double *         norms)
+RequireAdam(const AdamClock & clock, const Field & gradient, const Field & first, const Field & second)
 {
   RequireField(gradient, gradient.lattice, 3, "gradient");
   RequireField(first, gradient.lattice, 3, "first moment");
   RequireField(second, gradient.lattice, 1, "second moment");
-  ITK_ENGINE_DISPATCH(device, AdamUpdate(device, step, gradient, first, second, norms));
+  if (!clock.corrections || clock.count < 1 || !clock.steps)
+  {
+    ThrowError("AdamUpdate: the clock is missing or has ", clock.count, " corrections: at least one is needed");
+  }
+}
+} // namespace
+
+void
+AdamUpdate(const Device &         device,
+           const AdamParameters & parameters,
+           const AdamClock &      clock,
+           const Field &          gradient,
+           const Field &          first,
+           const Field &          second,
+           double *               norms)
+{
+  RequireAdam(clock, gradient, first, second);
+  ITK_ENGINE_DISPATCH(device, AdamUpdate(device, parameters, clock, gradient, first, second, norms));
+}
+
+void
+SmoothedAdamUpdate(const Device &          device,
+                   const SymmetricKernel (&kernels)[3],
+                   const AdamParameters & parameters,
+                   const AdamClock &      clock,
+                   const Field &          gradient,
+                   const Field &          direction,
+                   const Field &          first,
+                   const Field &          second,
+                   double *               norms)
+{
+  RequireAdam(clock, gradient, first, second);
+  RequireField(direction, gradient.lattice, 3, "direction");
+  if (direction.data == gradient.data)
+  {
+    ThrowError("SmoothedAdamUpdate: the direction is the gradient: two fields are needed");
+  }
+  ITK_ENGINE_DISPATCH(
+    device, SmoothedAdamUpdate(device, kernels, parameters, clock, gradient, direction, first, second, norms));
 }
 
 void
@@ -457,10 +492,9 @@ AdaptDamping(const Device & device,
              double         sign,
              const double * previousEnergy,
              const double * energy,
-             const double * previousDamping,
              double *       damping)
 {
-  ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, previousDamping, damping));
+  ITK_ENGINE_DISPATCH(device, AdaptDamping(device, sign, previousEnergy, energy, damping));
 }
 
 void

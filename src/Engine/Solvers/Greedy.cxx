@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "Greedy.h"
 
+#include "../Core/RecordWork.h"
 #include "../Operators/Arithmetic.h"
 #include "../Operators/ExponentialGradient.h"
 #include "../Operators/GaussianSmooth.h"
@@ -101,7 +102,7 @@ GreedySolver::LevelBytes(const MetricInputs & inputs, int iterations) const
   return vectorFields * Arena::Round(3 * lattice.NumberOfVoxels() * sizeof(float)) +
          StepRule::Bytes(m_Parameters.stepRule, lattice, iterations) +
          Arena::Round(ScratchFloats(inputs) * sizeof(float)) +
-         Arena::Round((3 * static_cast<std::size_t>(iterations) + 1) * sizeof(double));
+         Arena::Round((3 * ReadInterval + 1) * sizeof(double));
 }
 
 std::size_t
@@ -147,9 +148,9 @@ GreedySolver::RunLevel(unsigned int        level,
                           m_Metric.GradientScale(),
                           m_Metric.LossSign());
   float * const  scratch = arena.Take<float>(ScratchFloats(inputs));
-  double * const energies = arena.Take<double>(3 * settings.iterations + 1);
-  double * const penalties = energies + 2 * settings.iterations;
-  double * const folds = penalties + settings.iterations;
+  double * const energies = arena.Take<double>(3 * ReadInterval + 1);
+  double * const penalties = energies + 2 * ReadInterval;
+  double * const folds = penalties + ReadInterval;
   const Field    candidate(scratch, lattice, 3);
   const Mask     flags(reinterpret_cast<unsigned char *>(scratch), lattice);
 
@@ -166,29 +167,29 @@ GreedySolver::RunLevel(unsigned int        level,
   RegularizationParameters regularization = m_Parameters.regularization;
   regularization.composedStep = inputs.composedStep;
   double     learningRate = m_Parameters.learningRate;
+  // Knows its iteration by the slot of the rings alone, and whether it is the first.
   const auto iterate = [&](int iteration) {
+    const int            slot = iteration % ReadInterval;
+    double * const       energy = energies + 2 * slot;
+    const double * const previousEnergy = iteration > 0 ? energies + 2 * ((iteration - 1) % ReadInterval) : nullptr;
     if (isVelocity)
     {
       Exponential(m_Device, exponential, state, displacement, gradient);
     }
-    m_Metric.Evaluate(inputs, energies + 2 * iteration, slope, scratch);
+    m_Metric.Evaluate(inputs, energy, slope, scratch);
     if (isVelocity)
     {
       ExponentialGradient(m_Device, exponential, state, slope, gradient, scratch);
     }
     if (regularization)
     {
-      AddRegularization(m_Device, regularization, state, penalties + iteration, gradient);
+      AddRegularization(m_Device, regularization, state, penalties + slot, gradient);
     }
     // Smoothing from one field into the other: in place it costs a copy.
     const bool  smooths = updateKernels[0].radius > 0;
     const Field direction = smooths ? candidate : gradient;
     const Field next = smooths ? gradient : candidate;
-    if (smooths)
-    {
-      GaussianSmooth(m_Device, updateKernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
-    }
-    stepRule.TakeDirection(iteration, energies, direction);
+    stepRule.TakeDirection(previousEnergy, energy, updateKernels, gradient, direction);
     if (m_Parameters.parametrization != Parametrization::Compositive)
     {
       LinearCombination(m_Device,
@@ -219,18 +220,34 @@ GreedySolver::RunLevel(unsigned int        level,
   int                 reductions = 0;
   std::vector<double> energy(2 * ReadInterval);
   std::vector<double> penalty(ReadInterval);
-  int                 done = 0;
+  const auto          queue = [&](int begin, int count) {
+    for (int i = begin; i < begin + count; ++i)
+    {
+      iterate(i);
+    }
+  };
+  std::function<void()> replay; // an interval that is not the first
+  int                   done = 0;
   while (done < settings.iterations && !report.converged && !m_Report.cancelled)
   {
     const int count = std::min(ReadInterval, settings.iterations - done);
-    for (int i = 0; i < count; ++i)
+    if (replay && count == ReadInterval)
     {
-      iterate(done + i);
+      replay();
     }
-    m_Device.CopyToHost(energy.data(), energies + 2 * done, sizeof(double) * 2 * count);
+    else
+    {
+      queue(done, count);
+    }
+    if (!replay && done + 2 * ReadInterval <= settings.iterations)
+    {
+      // Now, while the device works on those that were just queued.
+      replay = RecordWork(m_Device, [&] { queue(ReadInterval, ReadInterval); });
+    }
+    m_Device.CopyToHost(energy.data(), energies, sizeof(double) * 2 * count);
     if (regularization)
     {
-      m_Device.CopyToHost(penalty.data(), penalties + done, sizeof(double) * count);
+      m_Device.CopyToHost(penalty.data(), penalties, sizeof(double) * count);
     }
     for (int i = 0; i < count; ++i)
     {
@@ -261,6 +278,7 @@ GreedySolver::RunLevel(unsigned int        level,
       setKernels(std::ldexp(m_Parameters.totalVariance, -reductions), totalKernels);
       convergence = WindowConvergence(m_Parameters.convergenceWindow);
       report.converged = false;
+      replay = nullptr; // holds the longer steps
     }
   }
   if (!isVelocity)

@@ -64,7 +64,10 @@ struct GreedyReport
  *   u <- relaxed where det(1 + du/dx) < minimumJacobian (Operators/JacobianDeterminant.h, RelaxFolds).
  * Moments start at zero in each level. A level ends after its iterations or when ITK's window slope falls below the
  * threshold. Energies are read from the device every few iterations, so up to ReadInterval - 1 iterations may run beyond
- * the one that converged: the same ones on every device.
+ * the one that converged: the same ones on every device. In between nothing allocates, waits or copies to the host,
+ * whatever the metric, step rule and parametrisation: on a GPU ReadInterval iterations are one CUDA graph
+ * (Core/RecordWork.h). The first ReadInterval of a level are not, nor those after a step reduction, nor a rest of fewer:
+ * there would be too few to repay the recording.
  *
  * Memory besides the images: 40 bytes per voxel of the level (24 without Adam) and the metric's workspace. A stationary
  * velocity needs 24 more and, in place of a smaller workspace, 12 for each squaring.

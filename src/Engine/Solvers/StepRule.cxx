@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "StepRule.h"
 
-#include "../Operators/AdamUpdate.h"
 #include "../Operators/GradientDirection.h"
 #include "../Operators/Reductions.h"
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace itk
 {
@@ -33,9 +33,10 @@ std::size_t
 StepRule::Bytes(const StepRuleParameters & parameters, const Lattice & lattice, int iterations)
 {
   const std::int64_t voxels = lattice.NumberOfVoxels();
-  std::size_t        bytes = Arena::Round((2 + std::max(1, iterations)) * sizeof(double));
+  std::size_t        bytes = Arena::Round(3 * sizeof(double));
   if (parameters.kind == StepRuleKind::Adam)
   {
+    bytes += Arena::Round(std::max(1, iterations) * sizeof(AdamCorrections)) + Arena::Round(sizeof(int));
     bytes += Arena::Round(3 * voxels * sizeof(float)) + Arena::Round(voxels * sizeof(float));
   }
   return bytes;
@@ -54,7 +55,7 @@ StepRule::StepRule(const Device &             device,
 {
   m_Parameters.epsilon *= gradientScale;
   m_Parameters.damping *= gradientScale * gradientScale;
-  m_Norms = arena.Take<double>(2 + std::max(1, iterations));
+  m_Norms = arena.Take<double>(3);
   m_Damping = m_Norms + 2;
   device.CopyFromHost(m_Damping, &m_Parameters.damping, sizeof(double));
   if (parameters.kind == StepRuleKind::Adam)
@@ -63,41 +64,61 @@ StepRule::StepRule(const Device &             device,
     m_Second = Field(arena.Take<float>(lattice.NumberOfVoxels()), lattice);
     device.SetZero(m_First.data, sizeof(float) * m_First.NumberOfValues());
     device.SetZero(m_Second.data, sizeof(float) * m_Second.NumberOfValues());
+    std::vector<AdamCorrections> corrections;
+    for (int step = 1; step <= std::max(1, iterations); ++step)
+    {
+      corrections.push_back(MakeAdamCorrections(parameters.beta1, parameters.beta2, step));
+    }
+    m_Clock.count = static_cast<int>(corrections.size());
+    AdamCorrections * const table = arena.Take<AdamCorrections>(m_Clock.count);
+    device.CopyFromHost(table, corrections.data(), sizeof(AdamCorrections) * corrections.size());
+    m_Clock.corrections = table;
+    m_Clock.steps = arena.Take<int>(1);
+    device.SetZero(m_Clock.steps, sizeof(int));
   }
 }
 
 void
-StepRule::TakeDirection(int iteration, const double * energies, const Field & gradient) const
+StepRule::TakeDirection(const double *          previousEnergy,
+                        const double *          energy,
+                        const SymmetricKernel (&kernels)[3],
+                        const Field & gradient,
+                        const Field & direction) const
 {
+  const bool smooths = gradient.data != direction.data;
   if (m_Parameters.kind == StepRuleKind::Adam)
   {
-    AdamStep step;
-    step.beta1 = static_cast<float>(m_Parameters.beta1);
-    step.beta2 = static_cast<float>(m_Parameters.beta2);
-    step.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta1, iteration + 1)));
-    step.correction2 = static_cast<float>(1.0 / (1.0 - std::pow(m_Parameters.beta2, iteration + 1)));
-    step.epsilon = static_cast<float>(m_Parameters.epsilon);
-    AdamUpdate(m_Device, step, gradient, m_First, m_Second, m_Norms);
+    AdamParameters adam;
+    adam.beta1 = static_cast<float>(m_Parameters.beta1);
+    adam.beta2 = static_cast<float>(m_Parameters.beta2);
+    adam.epsilon = static_cast<float>(m_Parameters.epsilon);
+    if (smooths)
+    {
+      SmoothedAdamUpdate(m_Device, kernels, adam, m_Clock, gradient, direction, m_First, m_Second, m_Norms);
+    }
+    else
+    {
+      AdamUpdate(m_Device, adam, m_Clock, direction, m_First, m_Second, m_Norms);
+    }
     return;
   }
-  DirectionParameters direction;
-  direction.floor = static_cast<float>(m_Parameters.epsilon);
+  if (smooths)
+  {
+    GaussianSmooth(m_Device, kernels, SmoothBoundary::ZeroFlux, gradient, direction, gradient);
+  }
+  DirectionParameters rule;
+  rule.floor = static_cast<float>(m_Parameters.epsilon);
   if (m_Parameters.kind == StepRuleKind::Levenberg)
   {
-    direction.rule = DirectionRule::Levenberg;
-    direction.damping = m_Damping + iteration;
-    if (iteration > 0)
+    rule.rule = DirectionRule::Levenberg;
+    rule.damping = m_Damping;
+    if (previousEnergy)
     {
-      AdaptDamping(m_Device,
-                   m_LossSign,
-                   energies + 2 * (iteration - 1),
-                   energies + 2 * iteration,
-                   m_Damping + iteration - 1,
-                   m_Damping + iteration);
+      AdaptDamping(m_Device, m_LossSign, previousEnergy, energy, m_Damping);
     }
   }
-  GradientDirection(m_Device, direction, gradient);
-  Norms(m_Device, gradient, m_Norms);
+  GradientDirection(m_Device, rule, direction);
+  Norms(m_Device, direction, m_Norms);
 }
 } // namespace engine
 } // namespace itk

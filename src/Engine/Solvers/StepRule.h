@@ -4,6 +4,7 @@
 
 #include "../Core/Buffer.h"
 #include "../Core/Field.h"
+#include "../Operators/AdamUpdate.h"
 
 namespace itk
 {
@@ -26,7 +27,7 @@ struct StepRuleParameters
   double       damping = 0.01; ///< Levenberg's first, in units of the squared gradient
 };
 
-/** A step rule at work on one level: what it remembers of the iterations, in device memory. */
+/** A step rule at work on one level: what it remembers of the iterations, in device memory, so that they can be replayed. */
 class StepRule
 {
 public:
@@ -48,10 +49,17 @@ public:
   static void
   Check(const StepRuleParameters & parameters);
 
-  /** Overwrites the gradient of an iteration (counted from 0) with a descent direction.
-   * \param energies 2 doubles per iteration in device memory, those of this iteration included. */
+  /** Smooths the gradient of an iteration and makes a descent direction of it.
+   * \param previousEnergy 2 doubles of device memory from the iteration before; null in the first.
+   * \param energy         those of this iteration.
+   * \param gradient       is overwritten.
+   * \param direction      not the gradient, unless the kernels are those of no smoothing. */
   void
-  TakeDirection(int iteration, const double * energies, const Field & gradient) const;
+  TakeDirection(const double *          previousEnergy,
+                const double *          energy,
+                const SymmetricKernel (&kernels)[3],
+                const Field & gradient,
+                const Field & direction) const;
 
   /** The direction's largest norm, one double of device memory. */
   const double *
@@ -66,8 +74,9 @@ private:
   double             m_LossSign;
   Field              m_First;
   Field              m_Second;
+  AdamClock          m_Clock;
   double *           m_Norms = nullptr;
-  double *           m_Damping = nullptr; ///< one per iteration
+  double *           m_Damping = nullptr;
 };
 } // namespace engine
 } // namespace itk

@@ -239,14 +239,14 @@ SymmetricLevel::Smooth(const SymmetricKernel (&kernels)[3], double variance, con
 }
 
 void
-SymmetricLevel::TakeStep(Side & side, int iteration, const Field & gradient)
+SymmetricLevel::TakeStep(Side & side, const Field & gradient)
 {
   NormalizeStepParameters normalization;
   normalization.scale = static_cast<float>(m_Parameters.learningRate);
   side.update = gradient;
   if (m_Parameters.step == SymmetricStep::Rule)
   {
-    side.stepRule->TakeDirection(iteration, m_Energies, gradient);
+    side.stepRule->TakeDirection(nullptr, m_Energies, m_UpdateKernels, gradient, gradient); // smoothed already
     normalization.limitOnly = true;
     NormalizeStep(m_Device, normalization, side.stepRule->LargestNorm(), gradient);
     return;
@@ -310,9 +310,9 @@ SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
     TakeGradient(false, images.moving, scale, m_Spare[1]);
   }
   Smooth(m_UpdateKernels, m_Parameters.updateVariance, m_Spare[0], m_Spare[2]);
-  TakeStep(m_Fixed, iteration, m_Spare[2]);
+  TakeStep(m_Fixed, m_Spare[2]);
   Smooth(m_UpdateKernels, m_Parameters.updateVariance, m_Spare[1], m_Spare[0]);
-  TakeStep(m_Moving, iteration, m_Spare[0]);
+  TakeStep(m_Moving, m_Spare[0]);
   if (m_Parameters.averageMidPointGradients)
   {
     LinearCombination(m_Device, 1.0f, m_Fixed.update, -1.0f, m_Moving.update, m_Fixed.update);

@@ -63,7 +63,7 @@ private:
 
   /** Scales a smoothed gradient to a step. */
   void
-  TakeStep(Side & side, int iteration, const Field & gradient);
+  TakeStep(Side & side, const Field & gradient);
 
   void
   Smooth(const SymmetricKernel (&kernels)[3], double variance, const Field & input, const Field & output);
