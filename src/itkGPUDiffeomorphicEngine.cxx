@@ -146,7 +146,11 @@ ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Latt
 void
 RequireMemory(const engine::Device & device, std::size_t needed, const engine::Lattice & lattice)
 {
-  const std::size_t available = device.FreeBytes();
+  std::size_t available = device.FreeBytes();
+  if (needed > available && engine::Residency::Get().Release(device.Name()))
+  {
+    available = device.FreeBytes();
+  }
   if (needed > available)
   {
     engine::ThrowError("a fixed image of ", lattice.size[0], 'x', lattice.size[1], 'x', lattice.size[2], " needs ",
@@ -297,14 +301,17 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     if (!report.cancelled && problem.inverseDisplacement)
     {
       start = Clock::now();
-      const engine::Buffer<float>     inverseBuffer(device, displacement.NumberOfValues());
-      const engine::Buffer<float>     workspace(device, displacement.NumberOfValues());
-      const engine::Buffer<double>    scalars(device, 2);
-      const engine::Field             inverse(inverseBuffer.Data(), fixedLattice, 3);
-      engine::RefineInverseParameters inversion;
-      inversion.outside = engine::Outside::Clamp;
-      const auto residual = engine::InvertByNewton(
-        device, inversion, displacement, inverse, engine::Field(workspace.Data(), fixedLattice, 3), scalars.Data());
+      const engine::Buffer<float> inverseBuffer(device, displacement.NumberOfValues());
+      const engine::Field         inverse(inverseBuffer.Data(), fixedLattice, 3);
+      const auto                  residual = [&] {
+        // given back before the download, which needs memory of its own
+        const engine::Buffer<float>     workspace(device, displacement.NumberOfValues());
+        const engine::Buffer<double>    scalars(device, 2);
+        engine::RefineInverseParameters inversion;
+        inversion.outside = engine::Outside::Clamp;
+        return engine::InvertByNewton(
+          device, inversion, displacement, inverse, engine::Field(workspace.Data(), fixedLattice, 3), scalars.Data());
+      }();
       result.inverseMeanResidual = residual.meanResidual;
       result.inverseMaximumResidual = residual.maximumResidual;
       result.seconds += SecondsSince(start);

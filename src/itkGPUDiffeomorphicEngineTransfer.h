@@ -6,9 +6,9 @@
 
 #include "Core/Error.h"
 #include "Core/Field.h"
-#include "Core/HostMemory.h"
 #include "Math/Affine.h"
 #include "Operators/ImportExport.h"
+#include "Transfer/HostMemory.h"
 
 #include "itkMacro.h"
 
@@ -185,25 +185,31 @@ UploadVectors(const engine::Device &                       device,
   {
     engine::ThrowError("a displacement field is missing");
   }
-  int             start[3] = { vectors.blockStart[0], vectors.blockStart[1], vectors.blockStart[2] };
-  engine::Lattice whole = lattice;
-  const char *    data = static_cast<const char *>(vectors.data);
+  int               start[3] = { vectors.blockStart[0], vectors.blockStart[1], vectors.blockStart[2] };
+  const auto        bytesOf = [&](const engine::Lattice & grid) {
+    return ToPixelView(vectors.data, vectors, grid, vectors.components).Bytes();
+  };
+  engine::Lattice   whole = lattice;
+  engine::HostInput input;
   if (vectors.fieldSize[0] > 0)
   {
     // Only the planes that are needed travel.
-    whole = ToLattice(vectors.fieldSize, "the larger field");
-    const auto planes = engine::Lattice(whole.size[0], whole.size[1], lattice.size[2]);
-    if (start[2] >= 0 && start[2] <= whole.size[2] - lattice.size[2])
+    const engine::Lattice field = ToLattice(vectors.fieldSize, "the larger field");
+    if (start[2] < 0 || start[2] > field.size[2] - lattice.size[2])
     {
-      data += whole.Offset(0, 0, start[2]) * vectors.components *
-              static_cast<std::int64_t>(engine::BytesOf(static_cast<engine::PixelType>(vectors.type)));
-      start[2] = 0;
-      whole = planes;
+      engine::ThrowError("a block of ", lattice.size[2], " planes at ", start[2], " is not within a field of ",
+                         field.size[2]);
     }
+    whole = engine::Lattice(field.size[0], field.size[1], lattice.size[2]);
+    const std::size_t planeBytes = bytesOf(engine::Lattice(field.size[0], field.size[1], 1));
+    input = engine::HostInput(device, vectors.data, bytesOf(field), planeBytes * start[2], bytesOf(whole));
+    start[2] = 0;
   }
-  const auto              host = ToPixelView(static_cast<const void *>(data), vectors, whole, vectors.components);
-  const engine::HostInput input(device, data, host.Bytes());
-  engine::Buffer<float>   buffer(device, 3 * lattice.NumberOfVoxels());
+  else
+  {
+    input = engine::HostInput(device, vectors.data, bytesOf(lattice));
+  }
+  engine::Buffer<float> buffer(device, 3 * lattice.NumberOfVoxels());
   engine::ImportVectors(device,
                         ToDoubleMatrix(vectors.matrix),
                         ToPixelView(input.Data(), vectors, whole, vectors.components),

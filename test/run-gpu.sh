@@ -29,7 +29,7 @@ pack() {
     -DGPUDiffeomorphicRegistration_WARNINGS_AS_ERRORS=ON >"$root/build-gpu-configure.log" 2>&1 ||
     { cat "$root/build-gpu-configure.log" >&2; exit 1; }
   rm -f "$root/build-gpu-configure.log"
-  local programs=(GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench) program
+  local programs=(GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench gdreg-bench-method) program
   if [ -n "${ITK_CONFORMANCE_SOURCE_DIR:-}" ]; then
     programs+=(GPUDiffeomorphicRegistrationConformance{,Itk}TestDriver)
   fi
@@ -66,7 +66,7 @@ pack() {
   # One file, a third of the size: ways to such machines are often narrow.
   tar -C "$dir" -cf - "${programs[@]}" \
     compare_peers.py peers.py commit lib $(cd "$dir" && ls -d data conformance 2>/dev/null) | xz -T0 -3 >"$dir/bundle.tar.xz"
-  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir/gdreg-bench" "$dir"/*.py "$dir/commit" "$dir/lib" "$dir/data" "$dir/conformance"
+  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir"/gdreg-bench* "$dir"/*.py "$dir/commit" "$dir/lib" "$dir/data" "$dir/conformance"
   cp "$root/test/run-gpu.sh" "$dir/"
   du -sh "$dir"
 }
@@ -250,12 +250,23 @@ bench() {
   [ ! -f "$out/$name.log" ] || cat "$out/$name.log"
 }
 
+# method NAME OPTIONS...: times Update() of the classes
+method() {
+  local name=method-$1
+  shift
+  check "$name" within 240 "$dir/gdreg-bench-method" --device "$accelerator" "$@"
+  [ ! -f "$out/$name.log" ] || cat "$out/$name.log"
+}
+
 run_bench() {
   if [ "$accelerator" = cpu ]; then
+    method 40x44x48 --size 40x44x48 --iterations 5x5x5 --runs 2
     bench 40x44x48 --size 40x44x48 --runs 3
     bench batch-2x16-of-16x16x16 --size 16x16x16 --batch 2x16 --filter '^Lncc/box3/padded/' --runs 3
     return
   fi
+  method 256x300x256
+  method 256x300x256-float --field float
   bench 160x192x224 --size 160x192x224
   bench 256x256x256 --size 256x256x256 --no-errors
   bench batch-2x16-of-128x128x128 --size 128x128x128 --batch 2x16 --filter '^Lncc/.*/(value|moving)$' --no-errors

@@ -2,12 +2,15 @@
 #include "BadInput.h"
 #include "Commands.h"
 #include "OutputFiles.h"
+#include "PointFile.h"
 #include "Resample.h"
 #include "TransformIO.h"
 
 #include "itkGPUWarpImageFilter.h"
 #include "itkNearestNeighborInterpolateImageFunction.h"
 #include "itkResampleImageFilter.h"
+
+#include <filesystem>
 
 namespace gdreg
 {
@@ -75,11 +78,73 @@ ApplyInDimension(const ApplySettings & settings, const std::string & device, con
                          : Warp<VDimension>(device, moving, nullptr, map.MakeField(grid), grid, interpolation, outside);
   WriteImage<ScalarImage<VDimension>>(warped, temporary, true);
 }
+
+template <unsigned int VDimension>
+void
+MapPoints(const ApplySettings & settings, const std::string & device, const std::string & temporary)
+{
+  auto file = ReadPointFile<VDimension>("--points", settings.points);
+  auto map = ReadPointMap<VDimension>("--transform", settings.transforms);
+  if (settings.invert)
+  {
+    map = map.MakeInverse(device);
+  }
+  for (auto & point : file.points)
+  {
+    point = map.TransformPoint(point);
+  }
+  WritePointFile<VDimension>(file, settings.output, temporary);
+}
+
+void
+RunApplyToPoints(const ApplySettings & settings)
+{
+  for (const auto & other : { std::make_pair("--moving", &settings.moving), { "--reference", &settings.reference } })
+  {
+    if (!other.second->empty())
+    {
+      throw BadInput(other.first, "does not go with --points: an image is resampled, or points are mapped");
+    }
+  }
+  std::string ending = std::filesystem::path(settings.output).extension().string();
+  if (ending != ".csv" && !IsSlicerPointFileName(settings.output))
+  {
+    throw BadInput("--output", "'" + settings.output + "' is not the name of a point file (.csv, .fcsv)");
+  }
+  const auto device = ResolveDevice(settings.device);
+  const auto dimension = ReadTransformDimension("--transform", settings.transforms.front());
+  for (const auto & path : settings.transforms)
+  {
+    const auto other = ReadTransformDimension("--transform", path);
+    if (other != dimension || (other != 2 && other != 3))
+    {
+      throw BadInput("--transform",
+                     "'" + path + "' is " + std::to_string(other) + "D, '" + settings.transforms.front() + "' is " +
+                       std::to_string(dimension) + "D; all 2D or all 3D are needed");
+    }
+  }
+  OutputFiles       outputs;
+  const std::string temporary = outputs.Add("--output", settings.output);
+  dimension == 2 ? MapPoints<2>(settings, device, temporary) : MapPoints<3>(settings, device, temporary);
+  outputs.Commit();
+}
 } // namespace
 
 void
 RunApply(const ApplySettings & settings)
 {
+  if (!settings.points.empty())
+  {
+    RunApplyToPoints(settings);
+    return;
+  }
+  for (const auto & needed : { std::make_pair("--moving", &settings.moving), { "--reference", &settings.reference } })
+  {
+    if (needed.second->empty())
+    {
+      throw BadInput(needed.first, "is required (or --points)");
+    }
+  }
   const std::string & interpolation = settings.interpolation;
   if (interpolation != "linear" && interpolation != "nearest" && interpolation != "label" && interpolation != "cubic")
   {

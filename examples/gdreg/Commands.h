@@ -14,10 +14,12 @@ namespace gdreg
 void
 RunRegister(const RegisterSettings & settings);
 
+/** Resamples an image, or, if `points` is set, maps landmarks. */
 struct ApplySettings
 {
   std::string              moving;
   std::string              reference;
+  std::string              points;
   std::vector<std::string> transforms;
   bool                     invert{ false };
   std::string              output;

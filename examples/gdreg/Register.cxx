@@ -2,6 +2,7 @@
 #include "BadInput.h"
 #include "Commands.h"
 #include "DeformableStage.h"
+#include "NonlinearStart.h"
 #include "OutputFiles.h"
 #include "ProgressLine.h"
 #include "Report.h"
@@ -163,13 +164,9 @@ private:
     m_Initial = AffineType::New();
     if (!m_Settings.initialTransform.empty())
     {
-      PointMap<VDimension> map;
-      map.Append("--initial-transform", m_Settings.initialTransform);
-      if (!map.IsLinear())
-      {
-        throw BadInput("--initial-transform", "'" + m_Settings.initialTransform + "' is not linear");
-      }
-      m_Initial = map.MakeAffine();
+      m_Start.Append("--initial-transform", m_Settings.initialTransform);
+      m_HasNonlinearStart = !m_Start.IsLinear();
+      m_Initial = m_HasNonlinearStart ? m_Initial : m_Start.MakeAffine();
       if (!(std::abs(vnl_determinant(m_Initial->GetMatrix().GetVnlMatrix().as_matrix())) > 1e-9))
       {
         throw BadInput("--initial-transform", "'" + m_Settings.initialTransform + "' has no inverse");
@@ -185,6 +182,15 @@ private:
     {
       m_MovingMask = ReadMask<VDimension>("--moving-mask", m_Settings.movingMask, m_Moving);
     }
+    m_Record.moving = DescribeImage<VDimension>(m_Settings.moving, m_Moving);
+    m_OriginalMoving = m_Moving;
+    if (m_HasNonlinearStart)
+    {
+      const auto warped =
+        WarpMovingThrough<VDimension>(m_Start, m_Moving, m_MovingMask, m_Fixed, ResolveDevice(m_Settings.device));
+      m_Moving = warped.image;
+      m_MovingMask = warped.mask;
+    }
     // The search of the linear stage aligns centres; anything else starts where it is told to.
     if (m_Settings.linear == LinearModelEnum::None || !m_Settings.initialTransform.empty())
     {
@@ -192,7 +198,6 @@ private:
     }
     m_Record.dimension = VDimension;
     m_Record.fixed = DescribeImage<VDimension>(m_Settings.fixed, m_Fixed);
-    m_Record.moving = DescribeImage<VDimension>(m_Settings.moving, m_Moving);
     m_Record.settings = m_Settings.Describe();
     m_Record.device = ResolveDevice(m_Settings.device);
     for (const auto & device : itk::GPUDiffeomorphicEngine::GetDevices())
@@ -380,6 +385,10 @@ private:
     m_AfterLinear = m_Settings.linear == LinearModelEnum::None
                       ? m_Before
                       : Warp<VDimension>(device, m_Moving, m_Linear, nullptr, m_Fixed, interpolation, outside);
+    if (m_HasNonlinearStart)
+    {
+      this->JoinStart();
+    }
     m_After =
       m_Field ? Warp<VDimension>(device, m_Moving, m_Linear, m_Field, m_Fixed, interpolation, outside) : m_AfterLinear;
     m_Record.correlationBefore = Correlation<VDimension>(m_Fixed, m_Before, m_FixedMask);
@@ -391,15 +400,39 @@ private:
       const std::size_t count = m_Jacobian->GetBufferedRegion().GetNumberOfPixels();
       double            largest = 0.0;
       double            highest = -std::numeric_limits<double>::max();
+      double            lowest = std::numeric_limits<double>::max();
+      std::size_t       folded = 0;
       for (std::size_t i = 0; i < count; ++i)
       {
-        highest = std::max(highest, static_cast<double>(m_Jacobian->GetBufferPointer()[i]));
+        const double determinant = m_Jacobian->GetBufferPointer()[i];
+        highest = std::max(highest, determinant);
+        lowest = std::min(lowest, determinant);
+        folded += determinant > 0.0 ? 0 : 1;
         largest = std::max(largest, static_cast<double>(m_Field->GetBufferPointer()[i].GetSquaredNorm()));
       }
       m_Record.maximumJacobian = highest;
+      if (m_HasNonlinearStart)
+      {
+        m_Record.minimumJacobian = lowest;
+        m_Record.foldedVoxels = folded;
+      }
       m_Record.maximumDisplacement = std::sqrt(largest);
     }
     m_Record.resampleSeconds = watch.Lap();
+  }
+
+  /** From what the stages found on the warped moving image to the whole map. */
+  void
+  JoinStart()
+  {
+    const auto joined = JoinWithStart<VDimension>(m_Start, m_Linear, m_Field, m_Fixed, m_Record.device);
+    m_Field = joined.field;
+    m_Inverse = joined.inverse.field;
+    m_LinearInverse = joined.inverse.affineInverse;
+    m_Record.inverseMeanResidual = joined.inverse.meanResidual;
+    m_Record.inverseMaximumResidual = joined.inverse.maximumResidual;
+    m_Linear = AffineType::New();
+    m_Moving = m_OriginalMoving;
   }
 
   void
@@ -409,13 +442,16 @@ private:
     WriteImage<FieldImage<VDimension>>(TotalField<VDimension>(m_Field, m_Linear, m_Fixed), m_FieldPath);
     WriteImage<ScalarImage<VDimension>>(m_After, m_WarpedPath, true);
     // y -> p + v(p), p = L^-1(y): on the moving grid, where every point of the moving image has its value.
-    auto linearInverse = AffineType::New();
-    if (!m_Linear->GetInverse(linearInverse))
+    if (!m_LinearInverse)
     {
-      throw std::runtime_error("the linear transform has no inverse");
+      m_LinearInverse = AffineType::New();
+      if (!m_Linear->GetInverse(m_LinearInverse))
+      {
+        throw std::runtime_error("the linear transform has no inverse");
+      }
     }
     PointMap<VDimension> inverse;
-    inverse.Append(linearInverse.GetPointer());
+    inverse.Append(m_LinearInverse.GetPointer());
     if (m_Inverse)
     {
       inverse.AppendField(m_Inverse, true);
@@ -479,6 +515,11 @@ private:
   typename MaskImage<VDimension>::Pointer   m_MovingMask;
   typename AffineType::Pointer              m_Initial;
   typename AffineType::Pointer              m_Linear;
+  typename AffineType::Pointer              m_LinearInverse;
+  /** Of --initial-transform; if it is not linear, the stages see the moving image through it, on the fixed grid. */
+  PointMap<VDimension>                      m_Start;
+  bool                                      m_HasNonlinearStart{ false };
+  typename ScalarImage<VDimension>::Pointer m_OriginalMoving;
   typename FieldImage<VDimension>::Pointer  m_Field;
   typename FieldImage<VDimension>::Pointer  m_Inverse;
   typename ScalarImage<VDimension>::Pointer m_Before;

@@ -2,6 +2,7 @@
 #include "BadInput.h"
 #include "Commands.h"
 #include "OutputFiles.h"
+#include "PointFile.h"
 #include "Resample.h"
 #include "TransformIO.h"
 
@@ -14,7 +15,6 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 namespace gdreg
 {
@@ -23,48 +23,11 @@ namespace
 using Json = nlohmann::ordered_json;
 
 template <unsigned int VDimension>
-std::vector<itk::Point<double, VDimension>>
-ReadPoints(const std::string & argument, const std::string & path)
-{
-  std::ifstream file(path);
-  if (!file)
-  {
-    throw BadInput(argument, "'" + path + "' cannot be read");
-  }
-  std::vector<itk::Point<double, VDimension>> points;
-  std::string                                 line;
-  for (std::size_t number = 1; std::getline(file, line); ++number)
-  {
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream             values(line);
-    itk::Point<double, VDimension> point;
-    bool                           good = true;
-    for (unsigned int d = 0; d < VDimension; ++d)
-    {
-      good = good && (values >> point[d]);
-    }
-    if (good)
-    {
-      points.push_back(point);
-    }
-    else if (number > 1 && line.find_first_not_of(" \r\t") != std::string::npos)
-    {
-      throw BadInput(argument, "'" + path + "', line " + std::to_string(number) + ", is not a point");
-    }
-  }
-  if (points.empty())
-  {
-    throw BadInput(argument, "'" + path + "' holds no points");
-  }
-  return points;
-}
-
-template <unsigned int VDimension>
 Json
 ScorePoints(const ScoreSettings & settings, const PointMap<VDimension> & map)
 {
-  const auto fixed = ReadPoints<VDimension>("--fixed-points", settings.fixedPoints);
-  const auto moving = ReadPoints<VDimension>("--moving-points", settings.movingPoints);
+  const auto fixed = ReadPointFile<VDimension>("--fixed-points", settings.fixedPoints).points;
+  const auto moving = ReadPointFile<VDimension>("--moving-points", settings.movingPoints).points;
   if (fixed.size() != moving.size())
   {
     throw BadInput("--moving-points",

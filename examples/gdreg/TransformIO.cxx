@@ -304,6 +304,25 @@ PointMap<VDimension>::Append(const PartType * transform)
 
 template <unsigned int VDimension>
 PointMap<VDimension>
+PointMap<VDimension>::ContinueFields() const
+{
+  PointMap map;
+  for (const auto & part : m_Parts)
+  {
+    if (const auto * fieldPart = dynamic_cast<const FieldPart<VDimension> *>(part.GetPointer()))
+    {
+      map.AppendField(fieldPart->GetField(), true);
+    }
+    else
+    {
+      map.m_Parts.push_back(part);
+    }
+  }
+  return map;
+}
+
+template <unsigned int VDimension>
+PointMap<VDimension>
 PointMap<VDimension>::MakeInverse(const std::string & device) const
 {
   PointMap inverse;

@@ -45,6 +45,17 @@ public:
   void
   Append(const PartType * transform);
 
+  /** Adds all parts of another map after what is there. */
+  void
+  Append(const PointMap & other)
+  {
+    m_Parts.insert(m_Parts.end(), other.m_Parts.begin(), other.m_Parts.end());
+  }
+
+  /** The same map, but with all fields continued beyond their grids. */
+  PointMap
+  ContinueFields() const;
+
   /** The inverse map. Fields are inverted on `device` by fixed-point iteration, on their own grid. */
   PointMap
   MakeInverse(const std::string & device) const;

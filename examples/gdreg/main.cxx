@@ -54,7 +54,7 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--fixed-mask", settings.fixedMask, "Image on the fixed grid; 0 leaves a voxel out");
   command->add_option("--moving-mask", settings.movingMask, "Image on the moving grid; 0 leaves a voxel out");
   command->add_option(
-    "--initial-transform", settings.initialTransform, "Linear transform file to start from, fixed to moving points");
+    "--initial-transform", settings.initialTransform, "Transform file or displacement field to start from, fixed to moving points");
   command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid, similarity or affine")
     ->capture_default_str();
   command->add_option("--solver", settings.solverName, "Deformable stage: greedy or none")->capture_default_str();
@@ -108,18 +108,21 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
 void
 AddApply(CLI::App & app, ApplySettings & settings, Action & action)
 {
-  auto * command = app.add_subcommand("apply", "Resample an image through transforms");
+  auto * command = app.add_subcommand("apply", "Resample an image or map landmarks through transforms");
   command->footer(
     "Several --transform are applied to the points of the reference in the order in which they are listed,\n"
     "the first one first. Transforms are ITK files (.h5 .tfm .txt .mat) or displacement fields.\n"
-    "nearest and label keep the voxel type of the moving image; linear and cubic write float.");
-  command->add_option("--moving", settings.moving, "Image to resample")->required();
-  command->add_option("--reference", settings.reference, "Image that gives the grid of the output")->required();
+    "nearest and label keep the voxel type of the moving image; linear and cubic write float.\n"
+    "--points maps landmarks of the reference to the moving image, with --invert those of the moving image to the\n"
+    "reference: CSV with the header x,y,z in LPS mm and any other columns, or 3D Slicer's .fcsv.");
+  command->add_option("--moving", settings.moving, "Image to resample");
+  command->add_option("--reference", settings.reference, "Image that gives the grid of the output");
+  command->add_option("--points", settings.points, "Landmarks to map, in place of --moving and --reference");
   command->add_option("--transform", settings.transforms, "Transform from reference to moving points; repeatable")
     ->required()
     ->allow_extra_args(false);
   command->add_flag("--invert", settings.invert, "Use the inverse of the whole map");
-  command->add_option("--output", settings.output, "Image to write")->required();
+  command->add_option("--output", settings.output, "Image or landmarks to write")->required();
   command->add_option("--interpolation", settings.interpolation, "linear, nearest, label (largest linear weight) or cubic")
     ->capture_default_str();
   AddDeviceOption(command, settings.device);
@@ -164,7 +167,7 @@ AddScore(CLI::App & app, ScoreSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("score", "Measure how well labels or landmarks match under a transform");
   command->footer("Labels: Dice of each label, their mean, and of all labels together, by nearest neighbour.\n"
-                  "Landmarks: CSV files with the header x,y,z in LPS mm, row i of one matching row i of the other.");
+                  "Landmarks: CSV files with the header x,y,z in LPS mm, or .fcsv, row i of one matching row i of the other.");
   command->add_option("--fixed-labels", settings.fixedLabels, "Label image of the fixed image");
   command->add_option("--moving-labels", settings.movingLabels, "Label image of the moving image");
   command->add_option("--fixed-points", settings.fixedPoints, "Landmarks of the fixed image");

@@ -4,6 +4,7 @@
 
 #include "itkAffineTransform.h"
 #include "itkBSplineTransform.h"
+#include "itkCompositeTransform.h"
 #include "itkImageFileWriter.h"
 #include "itkRGBPixel.h"
 #include "itkTransformFileWriter.h"
@@ -177,6 +178,11 @@ try
   std::ofstream(folder + "/text.h5") << "this is not a transform\n";
   std::ofstream(folder + "/points_short.csv") << "x,y,z\n1,2,3\n";
   std::ofstream(folder + "/points_bad.csv") << "x,y,z\n1,2,apple\n";
+  std::ofstream(folder + "/points_ras.fcsv")
+    << "# Markups fiducial file version = 4.11\n# CoordinateSystem = RAS\n# columns = id,x,y,z,label\n"
+    << "p,1,2,3,nose\nq,-4,-5,-6,chin\n";
+  std::ofstream(folder + "/points_system.fcsv") << "# CoordinateSystem = IJK\np,1,2,3\n";
+  std::ofstream(folder + "/points_none.fcsv") << "# CoordinateSystem = LPS\n";
   // 4 TiB by its header
   std::ofstream(folder + "/huge.mhd")
     << "ObjectType = Image\nNDims = 3\nDimSize = 16384 16384 16384\n"
@@ -194,6 +200,15 @@ try
   WriteTransform(shift.GetPointer(), "far.tfm");
   auto spline = itk::BSplineTransform<double, 3, 3>::New();
   WriteTransform(spline.GetPointer(), "spline.tfm");
+  auto farComposite = itk::CompositeTransform<double, 3>::New();
+  farComposite->AddTransform(shift);
+  farComposite->AddTransform(spline);
+  WriteTransform(farComposite.GetPointer(), "far_composite.h5");
+  auto writer = itk::TransformFileWriter::New();
+  writer->SetInput(shift);
+  writer->AddTransform(spline);
+  writer->SetFileName(folder + "/two.tfm");
+  writer->Update();
   return 0;
 }
 catch (const itk::ExceptionObject & error)

@@ -90,7 +90,7 @@ bad_input()
     bad_option --fixed-mask "$with"
   done
   bad_option --moving-mask fixed_mask3.nii.gz
-  for with in absent.tfm text.h5 spline.tfm far.tfm; do
+  for with in absent.tfm text.h5 two.tfm field2.mha fixed3.nii.gz far.tfm far_composite.h5; do
     bad_option --initial-transform "$with"
   done
   bad_option --moving far.mha
@@ -178,6 +178,18 @@ bad_input()
   bad -points score --fixed-points points_fixed.csv --moving-points points_bad.csv
   bad --moving-points score --fixed-points points_fixed.csv --moving-points absent.csv
   bad -labels score
+  local points=(apply --points points_fixed.csv --transform shift.tfm)
+  bad --output "${points[@]}"
+  bad --output "${points[@]}" --output "$work/out/points.nii.gz"
+  bad --output "${points[@]}" --output "$work/absent/points.csv"
+  bad --moving "${points[@]}" --output "$work/out/points.csv" --moving moving3.nii.gz
+  bad --reference "${points[@]}" --output "$work/out/points.csv" --reference fixed3.nii.gz
+  bad --transform "${points[@]}" --output "$work/out/points.csv" --transform field2.mha
+  bad --moving apply --reference fixed3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  bad --reference apply --moving moving3.nii.gz --transform shift.tfm --output "$work/out/a.nii.gz"
+  for with in absent.csv points_bad.csv points_system.fcsv points_none.fcsv "$work/in"; do
+    bad --points apply --points "$with" --transform shift.tfm --output "$work/out/points.csv"
+  done
 }
 
 # register <dimension> <linear>: a run from images to files, and every file checked
@@ -271,6 +283,22 @@ commands()
     --transform "${prefix}_Composite.h5" --output "$work/out/b.nii.gz" --device "$device"
   check "$tools/CheckOutputs" same "$work/out/a.nii.gz" "$work/out/b.nii.gz" 0.1
 
+  # starts that are not linear: what a registration wrote, its field, any transform of ITK
+  local start
+  for start in "${prefix}_Composite.h5" "${prefix}_Field.mha" spline.tfm; do
+    check "$gdreg" register --fixed fixed3.nii.gz --moving moving3.nii.gz --output-prefix "$work/out/on" \
+      --initial-transform "$start" --linear none --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 40x10 \
+      --device "$device" --quiet --json "$work/out/on.json" --report "$work/out/on.html"
+    number "$work/out/on.json" '.jacobian.folded_voxels == 0 and .inverse_consistency_voxels.mean < 0.01'
+    number "$work/out/on.json" '.ncc.after > 0.99 and .deformable.metric_after > .deformable.metric_before'
+    check "$tools/CheckOutputs" composite fixed3.nii.gz moving3.nii.gz "$work/out/on_Composite.h5" \
+      "$work/out/on_Warped.nii.gz" 0.05
+    check "$tools/CheckOutputs" inverse "$work/out/on_Field.mha" "$work/out/on_InverseField.mha" 0.1
+    check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \
+      --transform "$work/out/on_Composite.h5" --json "$work/out/points.json"
+    number "$work/out/points.json" '.points.tre_mean < 0.5'
+  done
+
   check "$gdreg" invert --field "${prefix}_Field.mha" --output "$work/out/inverse.mha" --device "$device"
   check "$tools/CheckOutputs" inverse "${prefix}_Field.mha" "$work/out/inverse.mha" 0.1
 
@@ -290,6 +318,19 @@ commands()
   check "$gdreg" score --fixed-points points_fixed.csv --moving-points points_moving.csv \
     --transform "${prefix}_Composite.h5" --json "$work/out/points.json"
   number "$work/out/points.json" '.points.tre_mean < 2.5'
+
+  # landmarks there and back, through both kinds of files
+  check "$gdreg" apply --points points_fixed.csv --transform "${prefix}_Composite.h5" --output "$work/out/there.fcsv"
+  check "$gdreg" score --fixed-points points_fixed.csv --moving-points "$work/out/there.fcsv" \
+    --transform "${prefix}_Composite.h5" --json "$work/out/points.json"
+  number "$work/out/points.json" '.points.points == 20 and .points.tre_max < 1e-4'
+  check "$gdreg" apply --points "$work/out/there.fcsv" --transform "${prefix}_Composite.h5" --invert \
+    --output "$work/out/back.csv" --device "$device"
+  check "$gdreg" score --fixed-points points_fixed.csv --moving-points "$work/out/back.csv" --json "$work/out/points.json"
+  number "$work/out/points.json" '.points.tre_max < 0.02'
+  check "$gdreg" apply --points points_ras.fcsv --transform shift.tfm --output "$work/out/named.csv"
+  [ "$(cat "$work/out/named.csv")" = "$(printf '%s\n' 'x,y,z,id,label' '0.5,-0.5,4.5,p,nose' '5.5,6.5,-4.5,q,chin')" ] ||
+    fail "points of 3D Slicer: $(cat "$work/out/named.csv")"
 
   # devices, help
   "$gdreg" devices > "$work/stdout" || fail "devices"

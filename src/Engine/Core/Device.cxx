@@ -66,6 +66,8 @@ ToMebibytes(std::size_t bytes)
 {
   return static_cast<double>(bytes >> 10) / 1024.0;
 }
+
+std::atomic<bool (*)(const std::string &)> memoryReserve{ nullptr };
 } // namespace
 
 struct Device::State
@@ -77,6 +79,7 @@ struct Device::State
   void *                          scratch = nullptr;
   std::mutex                      mutex;
   std::map<void *, std::size_t>   blocks;
+  std::size_t                     totalBytes = 0;
   std::size_t                     inUse = 0;
   std::size_t                     peak = 0;
 
@@ -203,10 +206,9 @@ Device::Open(const std::string & name)
   {
     state.ordinal = ordinal;
     state.name = "cuda:" + std::to_string(ordinal);
-    std::size_t total = 0;
     std::size_t free = 0;
     std::string problem;
-    cuda::DescribeDevice(ordinal, state.description, total, free, problem);
+    cuda::DescribeDevice(ordinal, state.description, state.totalBytes, free, problem);
     state.stream = cuda::CreateStream(ordinal);
     state.scratch = cuda::Allocate(ordinal, ScratchBytes);
     return device;
@@ -283,6 +285,18 @@ Device::FreeBytes() const
   return ReadHostMemory("MemAvailable:");
 }
 
+std::size_t
+Device::TotalBytes() const
+{
+  return m_State->totalBytes;
+}
+
+void
+Device::SetMemoryReserve(bool (*release)(const std::string & device))
+{
+  memoryReserve = release;
+}
+
 void *
 Device::Allocate(std::size_t bytes) const
 {
@@ -293,7 +307,19 @@ Device::Allocate(std::size_t bytes) const
   if (IsCuda())
   {
     // It rounds by itself, and memory checkers want to know where the values end.
-    pointer = cuda::Allocate(Ordinal(), exactBytes);
+    try
+    {
+      pointer = cuda::Allocate(Ordinal(), exactBytes);
+    }
+    catch (const OutOfMemoryError &)
+    {
+      bool (*const release)(const std::string &) = memoryReserve;
+      if (!release || !release(Name()))
+      {
+        throw;
+      }
+      pointer = cuda::Allocate(Ordinal(), exactBytes);
+    }
   }
   else
 #endif

@@ -66,6 +66,14 @@ public:
   /** What could still be allocated. */
   std::size_t
   FreeBytes() const;
+  /** All memory of a GPU; 0 for the CPU. */
+  std::size_t
+  TotalBytes() const;
+
+  /** Memory of GPUs that is given up when an allocation fails for lack of it: `release` frees what it can on the device
+   * of this name, and says whether that was anything. */
+  static void
+  SetMemoryReserve(bool (*release)(const std::string & device));
 
   /** 256-byte aligned memory of this device. Throws OutOfMemoryError that says how much was wanted and is free. */
   void *

@@ -37,8 +37,9 @@ Select(int ordinal)
 
 /** The driver copies pageable memory through a small buffer of its own, with one thread; two large pinned ones and a
  * few threads keep the bus busy. Each piece has an event that says when the GPU is done with it. */
-constexpr std::size_t StagingBytes = std::size_t{ 16 } << 20;
+constexpr std::size_t StagingBytes = std::size_t{ 32 } << 20;
 constexpr std::size_t DirectBytes = std::size_t{ 4 } << 20;
+constexpr unsigned int CopyThreads = 8;
 
 struct Staging
 {
@@ -79,10 +80,12 @@ struct Staging
   }
 };
 
+/** Pinned memory takes longer to get than to fill: what a stream leaves behind serves the next one of its GPU. */
 struct StagingTable
 {
-  std::mutex                                mutex;
-  std::map<void *, std::unique_ptr<Staging>> ofStream;
+  std::mutex                                        mutex;
+  std::map<void *, std::unique_ptr<Staging>>        ofStream;
+  std::map<int, std::vector<std::unique_ptr<Staging>>> idle;
 };
 
 /** Never destroyed: at the end of the program the driver may be gone before it. */
@@ -93,18 +96,41 @@ GetStagingTable()
   return *table;
 }
 
-/** The staging memory of a stream, made at its first large copy. */
+/** The staging memory of a stream, from its first large copy on. */
 Staging &
-GetStaging(void * stream)
+GetStaging(int ordinal, void * stream)
 {
   StagingTable &                    table = GetStagingTable();
   const std::lock_guard<std::mutex> lock(table.mutex);
   auto &                            staging = table.ofStream[stream];
+  auto &                            idle = table.idle[ordinal];
+  if (!staging && !idle.empty())
+  {
+    staging = std::move(idle.back());
+    idle.pop_back();
+  }
   if (!staging)
   {
     staging = std::make_unique<Staging>();
   }
   return *staging;
+}
+
+/** The stream's work is done. */
+void
+GiveStagingBack(int ordinal, void * stream)
+{
+  StagingTable &                    table = GetStagingTable();
+  const std::lock_guard<std::mutex> lock(table.mutex);
+  const auto                        staging = table.ofStream.find(stream);
+  if (staging != table.ofStream.end())
+  {
+    if (staging->second->usable)
+    {
+      table.idle[ordinal].push_back(std::move(staging->second));
+    }
+    table.ofStream.erase(staging);
+  }
 }
 
 bool
@@ -123,7 +149,7 @@ IsPageable(const void * pointer)
 void
 CopyWithThreads(void * target, const void * source, std::size_t bytes)
 {
-  const std::size_t pieces = std::max(1u, std::min(4u, std::thread::hardware_concurrency()));
+  const std::size_t pieces = std::max(1u, std::min(CopyThreads, std::thread::hardware_concurrency()));
   const std::size_t pieceBytes = (bytes / pieces + 63) / 64 * 64;
   const auto        copyPiece = [=](std::size_t begin, std::size_t end) {
     std::memcpy(static_cast<char *>(target) + begin, static_cast<const char *>(source) + begin, end - begin);
@@ -172,6 +198,47 @@ DeviceCount(std::string & problem)
   return count;
 }
 
+namespace
+{
+/** What does not change, and takes the driver long to say. */
+struct KnownDevice
+{
+  std::string description;
+  std::size_t totalBytes = 0;
+  std::string problem;
+};
+
+KnownDevice
+FindDevice(int ordinal)
+{
+  static std::mutex                 mutex;
+  static std::map<int, KnownDevice> known;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto                        found = known.find(ordinal);
+  if (found != known.end())
+  {
+    return found->second;
+  }
+  KnownDevice    device;
+  cudaDeviceProp properties{};
+  Check(cudaGetDeviceProperties(&properties, ordinal), "cudaGetDeviceProperties", ordinal);
+  device.description = properties.name;
+  device.totalBytes = properties.totalGlobalMem;
+  Select(ordinal);
+  cudaFuncAttributes attributes{};
+  const cudaError_t  status = cudaFuncGetAttributes(&attributes, ProbeKernel);
+  if (status != cudaSuccess)
+  {
+    static_cast<void>(cudaGetLastError());
+    device.problem = std::string("this program has no code for compute capability ") +
+                     std::to_string(properties.major) + "." + std::to_string(properties.minor) + " (" +
+                     cudaGetErrorString(status) + ")";
+  }
+  known[ordinal] = device;
+  return device;
+}
+} // namespace
+
 void
 DescribeDevice(int           ordinal,
                std::string & description,
@@ -184,20 +251,12 @@ DescribeDevice(int           ordinal,
   problem.clear();
   try
   {
-    cudaDeviceProp properties{};
-    Check(cudaGetDeviceProperties(&properties, ordinal), "cudaGetDeviceProperties", ordinal);
-    description = properties.name;
-    totalBytes = properties.totalGlobalMem;
+    const KnownDevice device = FindDevice(ordinal);
+    description = device.description;
+    totalBytes = device.totalBytes;
+    problem = device.problem;
     Select(ordinal);
     Check(cudaMemGetInfo(&freeBytes, &totalBytes), "cudaMemGetInfo", ordinal);
-    cudaFuncAttributes attributes{};
-    const cudaError_t  status = cudaFuncGetAttributes(&attributes, ProbeKernel);
-    if (status != cudaSuccess)
-    {
-      static_cast<void>(cudaGetLastError());
-      problem = std::string("this program has no code for compute capability ") + std::to_string(properties.major) +
-                "." + std::to_string(properties.minor) + " (" + cudaGetErrorString(status) + ")";
-    }
   }
   catch (const std::exception & error)
   {
@@ -222,11 +281,7 @@ DestroyStream(int ordinal, void * stream)
     return;
   }
   static_cast<void>(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
-  {
-    StagingTable &                    table = GetStagingTable();
-    const std::lock_guard<std::mutex> lock(table.mutex);
-    table.ofStream.erase(stream);
-  }
+  GiveStagingBack(ordinal, stream);
   static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream)));
   static_cast<void>(cudaGetLastError());
 }
@@ -279,7 +334,7 @@ CopyFromHost(int ordinal, void * stream, void * target, const void * source, std
 {
   Select(ordinal);
   const cudaStream_t queue = static_cast<cudaStream_t>(stream);
-  Staging * const    staging = bytes > DirectBytes && IsPageable(source) ? &GetStaging(stream) : nullptr;
+  Staging * const    staging = bytes > DirectBytes && IsPageable(source) ? &GetStaging(ordinal, stream) : nullptr;
   if (!staging || !staging->usable)
   {
     Check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, queue), "cudaMemcpyAsync to the GPU", ordinal);
@@ -306,7 +361,7 @@ CopyToHost(int ordinal, void * stream, void * target, const void * source, std::
 {
   Select(ordinal);
   const cudaStream_t queue = static_cast<cudaStream_t>(stream);
-  Staging * const    staging = bytes > DirectBytes && IsPageable(target) ? &GetStaging(stream) : nullptr;
+  Staging * const    staging = bytes > DirectBytes && IsPageable(target) ? &GetStaging(ordinal, stream) : nullptr;
   if (!staging || !staging->usable)
   {
     Check(

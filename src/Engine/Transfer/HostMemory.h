@@ -2,7 +2,7 @@
 #ifndef itkEngineHostMemory_h
 #define itkEngineHostMemory_h
 
-#include "Buffer.h"
+#include "Residency.h"
 
 #include <atomic>
 #include <cstddef>
@@ -25,16 +25,12 @@ class HostInput
 {
 public:
   HostInput() = default;
-  HostInput(const Device & device, const void * host, std::size_t bytes)
-  {
-    m_Data = host;
-    if (device.IsCuda())
-    {
-      m_Copy = Buffer<char>(device, static_cast<std::int64_t>(bytes));
-      device.CopyFromHost(m_Copy.Data(), host, bytes);
-      m_Data = m_Copy.Data();
-    }
-  }
+
+  /** Takes the copy that is resident (see Residency), or uploads one and keeps it. */
+  HostInput(const Device & device, const void * host, std::size_t bytes);
+
+  /** The block of `bytes` at `offset` in an array of `wholeBytes`: from the resident copy of the array, or uploaded. */
+  HostInput(const Device & device, const void * whole, std::size_t wholeBytes, std::size_t offset, std::size_t bytes);
 
   const void *
   Data() const
@@ -43,44 +39,30 @@ public:
   }
 
 private:
-  Buffer<char> m_Copy;
-  const void * m_Data = nullptr;
+  Residency::Copy m_Copy;
+  const void *    m_Data = nullptr;
 };
 
 /** Memory that a device can write, for what the host shall hold: on the CPU the host's memory itself. */
 class HostOutput
 {
 public:
-  HostOutput(const Device & device, const HostBlock & host)
-    : m_Device(device)
-    , m_Host(host)
-  {
-    if (device.IsCuda())
-    {
-      m_Copy = Buffer<char>(device, static_cast<std::int64_t>(host.bytes));
-    }
-  }
+  HostOutput(const Device & device, const HostBlock & host);
 
   void *
   Data() const
   {
-    return m_Copy.Data() ? m_Copy.Data() : m_Host.data;
+    return m_Copy ? m_Copy->Data() : m_Host.data;
   }
 
-  /** Waits until the host has it. */
+  /** Waits until the host has it. The copy stays resident. */
   void
-  Download() const
-  {
-    if (m_Copy.Data())
-    {
-      m_Device.CopyToHost(m_Host.data, m_Copy.Data(), m_Host.bytes);
-    }
-  }
+  Download() const;
 
 private:
-  Device       m_Device;
-  HostBlock    m_Host;
-  Buffer<char> m_Copy;
+  Device                        m_Device;
+  HostBlock                     m_Host;
+  std::shared_ptr<Buffer<char>> m_Copy;
 };
 
 /** Gives new memory of the host its pages, which takes longer than a copy to it, while a GPU works. What the memory
