@@ -35,8 +35,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   this->FillParameters(parameters);
   parameters.averageMidPointGradients = this->m_AverageMidPointGradients;
   // in both directions it is the metric's moving image whose gradient is taken
-  const auto * metric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
-  parameters.gradientFilter = metric->GetUseMovingImageGradientFilter();
+  parameters.gradientFilter = this->GetImageMetrics().front()->GetUseMovingImageGradientFilter();
   parameters.derivative = m_SymmetricSolver->GetDerivative();
   parameters.step = m_SymmetricSolver->GetStep();
   parameters.beta1 = m_SymmetricSolver->GetBeta1();

@@ -105,9 +105,23 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     const engine::Device  device = engine::Device::Open(deviceName);
     const engine::Lattice fixedLattice = ToLattice(problem.fixedSize, "the fixed image");
     const engine::Lattice movingLattice = ToLattice(problem.movingSize, "the moving image");
-    if (!problem.fixedImage || !problem.movingImage)
+    std::vector<InputPixels> fixedImages{ problem.fixedImage };
+    std::vector<InputPixels> movingImages{ problem.movingImage };
+    engine::GreedyParameters settings = ToEngine(parameters);
+    settings.metric.weights = { problem.weight };
+    for (const Channel & channel : problem.moreChannels)
     {
-      engine::ThrowError("the fixed or the moving image is missing");
+      fixedImages.push_back(channel.fixedImage);
+      movingImages.push_back(channel.movingImage);
+      settings.metric.weights.push_back(channel.weight);
+    }
+    const auto components = static_cast<int>(fixedImages.size());
+    for (int c = 0; c < components; ++c)
+    {
+      if (!fixedImages[c] || !movingImages[c])
+      {
+        engine::ThrowError("the fixed or the moving image is missing");
+      }
     }
     engine::RegistrationProblem inputs;
     for (int i = 0; i < 3; ++i)
@@ -120,18 +134,18 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
 
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
     const auto        voxels = static_cast<std::size_t>(fixedLattice.NumberOfVoxels());
-    const std::size_t imageBytes = sizeof(float) * (voxels + movingLattice.NumberOfVoxels()) +
+    const std::size_t imageBytes = sizeof(float) * components * (voxels + movingLattice.NumberOfVoxels()) +
                                    (problem.fixedMask ? voxels : 0) +
                                    (problem.movingMask ? movingLattice.NumberOfVoxels() : 0);
     {
       static float         dummyImage;
       static unsigned char dummyMask;
       auto                 sizes = inputs;
-      sizes.fixed = engine::ConstField(&dummyImage, fixedLattice);
-      sizes.moving = engine::ConstField(&dummyImage, movingLattice);
+      sizes.fixed = engine::ConstField(&dummyImage, fixedLattice, components);
+      sizes.moving = engine::ConstField(&dummyImage, movingLattice, components);
       sizes.fixedMask = problem.fixedMask ? engine::ConstMask(&dummyMask, fixedLattice) : engine::ConstMask();
       sizes.movingMask = problem.movingMask ? engine::ConstMask(&dummyMask, movingLattice) : engine::ConstMask();
-      const engine::GreedySolver solver(device, sizes, ToEngine(parameters));
+      const engine::GreedySolver solver(device, sizes, settings);
       RequireMemory(device, imageBytes + 3 * sizeof(float) * voxels + solver.RequiredBytes(), fixedLattice);
     }
 
@@ -147,11 +161,11 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
     inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
     const ScaledImage fixed =
-      UploadImage(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image", true);
+      UploadImages(device, fixedImages, fixedLattice, inputs.fixedMask, "the fixed image", true);
     const ScaledImage moving =
-      UploadImage(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image", true);
-    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
+      UploadImages(device, movingImages, movingLattice, inputs.movingMask, "the moving image", true);
+    inputs.fixed = fixed.field;
+    inputs.moving = moving.field;
     inputs.fixedMean = fixed.range.mean;
     inputs.movingMean = moving.range.mean;
     const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
@@ -166,7 +180,7 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         return progress(ToProgress(state));
       };
     }
-    engine::GreedySolver solver(device, inputs, ToEngine(parameters));
+    engine::GreedySolver solver(device, inputs, settings);
     engine::GreedyReport report;
     {
       const engine::PagePreparation pages(device, ToHostBlocks(problem, fixedLattice));

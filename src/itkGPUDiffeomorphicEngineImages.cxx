@@ -11,25 +11,28 @@ namespace itk
 namespace facade
 {
 ScaledImage
-UploadImage(const engine::Device &                      device,
-            const GPUDiffeomorphicEngine::InputPixels & pixels,
-            const engine::Lattice &                     lattice,
-            const engine::ConstMask &                   mask,
-            const char *                                name,
-            bool                                        isScaled)
+UploadImages(const engine::Device &                                   device,
+             const std::vector<GPUDiffeomorphicEngine::InputPixels> & channels,
+             const engine::Lattice &                                  lattice,
+             const engine::ConstMask &                                mask,
+             const char *                                             name,
+             bool                                                     isScaled)
 {
-  const engine::HostInput   input = Upload(device, pixels, lattice);
-  const engine::ConstPixels image = ToPixelView(input.Data(), pixels, lattice);
-  ScaledImage               result;
-  result.range = engine::FindIntensityRange(device, image, mask, name);
-  if (!isScaled)
+  const auto  components = static_cast<int>(channels.size());
+  ScaledImage result;
+  result.buffer = engine::Buffer<float>(device, components * lattice.NumberOfVoxels());
+  const engine::Field images(result.buffer.Data(), lattice, components);
+  for (int c = 0; c < components; ++c)
   {
-    result.range = engine::IntensityRange();
+    const engine::HostInput   input = Upload(device, channels[c], lattice);
+    const engine::ConstPixels image = ToPixelView(input.Data(), channels[c], lattice);
+    const auto                found = engine::FindIntensityRange(device, image, mask, name);
+    const auto                range = isScaled ? found : engine::IntensityRange();
+    engine::ImportImage(device, image, range.shift, range.scale, engine::Field(images.Component(c), lattice));
+    device.Synchronize();
+    result.range = c == 0 ? range : result.range;
   }
-  result.buffer = engine::Buffer<float>(device, lattice.NumberOfVoxels());
-  engine::ImportImage(
-    device, image, result.range.shift, result.range.scale, engine::Field(result.buffer.Data(), lattice));
-  device.Synchronize();
+  result.field = images;
   return result;
 }
 

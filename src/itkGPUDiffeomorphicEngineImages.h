@@ -9,6 +9,7 @@
 #include "Solvers/SolverMetric.h"
 
 #include <chrono>
+#include <vector>
 
 namespace itk
 {
@@ -23,21 +24,23 @@ SecondsSince(Clock::time_point start)
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** An image on the device, scaled to about [0, 1] there. */
+/** Images of one grid on the device, each scaled to about [0, 1] there. */
 struct ScaledImage
 {
   engine::Buffer<float>  buffer;
-  engine::IntensityRange range;
+  engine::ConstField     field; ///< one component for each
+  engine::IntensityRange range; ///< of the first
 };
 
-/** Throws if the image is constant inside the mask, or holds what is no number. `isScaled` false: intensities stay as they are. */
+/** Throws if an image is constant inside the mask, or holds what is no number. `isScaled` false: intensities stay as they
+ * are. */
 ScaledImage
-UploadImage(const engine::Device &                      device,
-            const GPUDiffeomorphicEngine::InputPixels & pixels,
-            const engine::Lattice &                     lattice,
-            const engine::ConstMask &                   mask,
-            const char *                                name,
-            bool                                        isScaled);
+UploadImages(const engine::Device &                                   device,
+             const std::vector<GPUDiffeomorphicEngine::InputPixels> & channels,
+             const engine::Lattice &                                  lattice,
+             const engine::ConstMask &                                mask,
+             const char *                                             name,
+             bool                                                     isScaled);
 
 /** No mask for none. `input` holds the memory. */
 engine::ConstMask

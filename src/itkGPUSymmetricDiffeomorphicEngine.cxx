@@ -195,11 +195,11 @@ GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
     // ITK's derivative is that of the intensities as they are
     const bool        isScaled = parameters.derivative == DerivativeEnum::Exact;
     const ScaledImage fixed =
-      UploadImage(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image", isScaled);
+      UploadImages(device, { problem.fixedImage }, fixedLattice, inputs.fixedMask, "the fixed image", isScaled);
     const ScaledImage moving =
-      UploadImage(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image", isScaled);
-    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
+      UploadImages(device, { problem.movingImage }, movingLattice, inputs.movingMask, "the moving image", isScaled);
+    inputs.fixed = fixed.field;
+    inputs.moving = moving.field;
     inputs.fixedMean = fixed.range.mean;
     inputs.movingMean = moving.range.mean;
     inputs.fixedOutside = (0.0f - fixed.range.shift) * fixed.range.scale;

@@ -3,9 +3,11 @@
 #
 #   test/run-gpu.sh pack DIR [DATA]   on a machine with nvcc and ITK: builds for sm_90 in $BUILD_DIR (default build-gpu) and
 #                                     puts the programs, the shared libraries they need and, from DATA (default
-#                                     ../shared/data beside the repository, if it is there), the images into DIR
+#                                     ../shared/data beside the repository, if it is there), the images into DIR;
+#                                     with ITK_CONFORMANCE_SOURCE_DIR, ITK's source tree, also ITK's own tests
 #   test/run-gpu.sh run DIR [PART]... on the machine with the GPU: the parts that are named, or all:
 #                                       tests     GPU tests of the engine and of the classes
+#                                       conformance  ITK's own tests on this module's classes, if they were packed
 #                                       sanitize  compute-sanitizer: memcheck, initcheck and racecheck
 #                                       register  registrations on GPU and CPU
 #                                       bench     gdreg-bench
@@ -23,10 +25,14 @@ pack() {
   local dir=$1 data=${2:-$root/../shared/data} build=${BUILD_DIR:-$root/build-gpu}
   cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES="${CUDAARCHS:-90}" \
     -DBUILD_TESTING=ON -DModule_GPUDiffeomorphicRegistration_BUILD_EXAMPLES=ON \
+    -DITK_CONFORMANCE_SOURCE_DIR="${ITK_CONFORMANCE_SOURCE_DIR:-}" \
     -DGPUDiffeomorphicRegistration_WARNINGS_AS_ERRORS=ON >"$root/build-gpu-configure.log" 2>&1 ||
     { cat "$root/build-gpu-configure.log" >&2; exit 1; }
   rm -f "$root/build-gpu-configure.log"
   local programs=(GPUDiffeomorphicRegistrationEngineTest GPUDiffeomorphicRegistrationTestDriver gdreg gdreg-bench gdreg-bench-method) program
+  if [ -n "${ITK_CONFORMANCE_SOURCE_DIR:-}" ]; then
+    programs+=(GPUDiffeomorphicRegistrationConformance{,Itk}TestDriver)
+  fi
   cmake --build "$build" -j "${JOBS:-$(nproc)}" --target "${programs[@]}"
   mkdir -p "$dir/lib"
   for program in "${programs[@]}"; do
@@ -44,6 +50,10 @@ pack() {
     done
   done
   cp "$root"/test/benchmark/{compare_peers,peers}.py "$dir/"
+  if [ -n "${ITK_CONFORMANCE_SOURCE_DIR:-}" ]; then
+    mkdir -p "$dir/conformance"
+    cp -r "$build"/test/conformance/{input,tests.txt,failures.txt} "$dir/conformance/"
+  fi
   local pair
   for pair in nirep t1pair; do
     if [ -d "$data/$pair" ]; then
@@ -55,8 +65,8 @@ pack() {
   [ -z "$(git -C "$root" status --porcelain -- src include test examples)" ] || echo "with uncommitted changes" >>"$dir/commit"
   # One file, a third of the size: ways to such machines are often narrow.
   tar -C "$dir" -cf - "${programs[@]}" \
-    compare_peers.py peers.py commit lib $([ ! -d "$dir/data" ] || echo data) | xz -T0 -3 >"$dir/bundle.tar.xz"
-  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir"/gdreg-bench* "$dir"/*.py "$dir/commit" "$dir/lib" "$dir/data"
+    compare_peers.py peers.py commit lib $(cd "$dir" && ls -d data conformance 2>/dev/null) | xz -T0 -3 >"$dir/bundle.tar.xz"
+  rm -rf "$dir"/GPUDiffeomorphicRegistration* "$dir/gdreg" "$dir"/gdreg-bench* "$dir"/*.py "$dir/commit" "$dir/lib" "$dir/data" "$dir/conformance"
   cp "$root/test/run-gpu.sh" "$dir/"
   du -sh "$dir"
 }
@@ -151,6 +161,31 @@ run_tests() {
   for test in $("$driver" </dev/null 2>/dev/null | sed -n 's/^ *[0-9]*\. //p'); do
     check "$test" within 240 "$driver" "$test" "$accelerator"
   done
+}
+
+# conform DEVICE PROGRAM ARGUMENTS...: one of ITK's tests, some of which only print what failed
+conform() (
+  status=0
+  cd "$dir/conformance" || exit 1
+  ITK_GPU_DIFFEOMORPHIC_DEVICE=$1 within 240 "$dir/$2" "${@:3}" >"$work/conform.log" 2>&1 </dev/null || status=$?
+  cat "$work/conform.log"
+  [ "$status" -ne 0 ] || ! grep -E -f failures.txt "$work/conform.log" || status=1
+  exit "$status"
+)
+
+run_conformance() {
+  local list=$dir/conformance/tests.txt name device program arguments
+  if [ ! -f "$list" ]; then
+    note "ITK's own tests were not packed"
+    return
+  fi
+  mkdir -p "$dir/conformance/output"
+  while read -r name device program arguments; do
+    case $name in
+      # shellcheck disable=SC2086
+      *.itk | *."$accelerator") check "$name" conform "$device" "$program" $arguments ;;
+    esac
+  done <"$list"
 }
 
 # The tests that take a sanitizer's slowness: of every suite those that compare with double, or all if it has none such.
@@ -262,7 +297,7 @@ run() {
   accelerator=${ACCELERATOR:-cuda}
   out=${OUT:-$PWD/out}
   limit=$((SECONDS + ${LIMIT:-570}))
-  local bundle=$1/bundle.tar.xz parts=(tests sanitize register bench peers) part
+  local bundle=$1/bundle.tar.xz parts=(tests conformance sanitize register bench peers) part
   shift
   [ $# -eq 0 ] || parts=("$@")
   for part in "${parts[@]}"; do
