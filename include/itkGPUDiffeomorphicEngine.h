@@ -178,6 +178,14 @@ public:
     Additive
   };
 
+  /** One more pair of images, of the same sizes and under the same masks. */
+  struct Channel
+  {
+    InputPixels fixedImage;
+    InputPixels movingImage;
+    double      weight{ 1.0 }; ///< of its metric
+  };
+
   /** Two images and how they start. The pointers must stay valid during the call. */
   struct Problem
   {
@@ -190,6 +198,8 @@ public:
     AffineType            affine{};              ///< fixed index -> moving index, applied after the displacement
     OutputVectors         displacement;          ///< where to write the result: fixed grid, fixed voxels times its matrix
     OutputVectors         inverseDisplacement;   ///< likewise its inverse; without it none is computed
+    std::vector<Channel>  moreChannels;          ///< up to 15; the metric is the mean over all pairs, by their weights
+    double                weight{ 1.0 };         ///< of the first pair
   };
 
   /** Settings of one resolution level. Sigmas are in voxels of the full-resolution images. */

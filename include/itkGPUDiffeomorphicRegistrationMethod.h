@@ -43,8 +43,11 @@ namespace itk
  * ANTSNeighborhoodCorrelationImageToImageMetricv4 (the default, radius 3; with the exact gradient),
  * MattesMutualInformationImageToImageMetricv4 (its number of histogram bins is read) and
  * MeanSquaresImageToImageMetricv4, masks included. The moving initial transform must be linear (or a composite of
- * linear transforms). Whatever is not covered (another metric, several metrics, a fixed initial transform, restored
- * middle transforms, an initial displacement) runs in the superclass on the CPU, with one warning that says why.
+ * linear transforms). An ObjectToObjectMultiMetricv4 of up to 16 of these, all alike and with the same masks, compares
+ * pair n of the images, SetFixedImage(n, ...) and SetMovingImage(n, ...), by metric n; all fixed images are on one grid,
+ * all moving images too. Their mean by the multi-metric's weights is minimised (ITK makes the derivatives equally long
+ * first). Whatever is not covered (another metric, metrics of several kinds, a fixed initial transform, restored middle
+ * transforms, an initial displacement) runs in the superclass on the CPU, with one warning that says why.
  *
  * For the device images are scaled to [0, 1] between their 0.1 % and 99.9 % quantiles (inside the masks); a constant
  * image and NaN or infinite voxels are exceptions.
@@ -142,6 +145,18 @@ private:
                                                                                   typename Superclass::RealType>;
   using DoubleTransformType = AffineTransform<double, ImageDimension>;
 
+  /** The metrics of the pairs of images, those of a multi-metric or the one that is set; empty if one is no image metric. */
+  std::vector<const typename Superclass::ImageMetricType *>
+  GetImageMetrics() const;
+
+  /** Why several metrics are not evaluated on the device; empty if they are. */
+  std::string
+  DescribeUncoveredChannels() const;
+
+  /** The pairs of images after the first, and all weights. */
+  void
+  SetChannels(GPUDiffeomorphicEngine::Problem & problem) const;
+
   void
   GenerateDataOnDevice();
 
@@ -171,6 +186,7 @@ private:
 
 #ifndef ITK_MANUAL_INSTANTIATION
 #  include "itkGPUDiffeomorphicRegistrationMethod.hxx"
+#  include "itkGPUDiffeomorphicRegistrationMethodChannels.hxx"
 #endif
 
 #endif

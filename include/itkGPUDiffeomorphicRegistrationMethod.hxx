@@ -62,12 +62,18 @@ std::string
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
   DescribeUncoveredCase() const
 {
-  const auto * imageMetric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
-  if (!dynamic_cast<const CorrelationMetricType *>(this->m_Metric.GetPointer()) &&
-      !dynamic_cast<const MeanSquaresMetricType *>(this->m_Metric.GetPointer()) &&
-      !dynamic_cast<const MutualInformationMetricType *>(this->m_Metric.GetPointer()))
+  const auto   metrics = this->GetImageMetrics();
+  const auto * imageMetric = metrics.empty() ? nullptr : metrics.front();
+  if (!dynamic_cast<const CorrelationMetricType *>(imageMetric) &&
+      !dynamic_cast<const MeanSquaresMetricType *>(imageMetric) &&
+      !dynamic_cast<const MutualInformationMetricType *>(imageMetric))
   {
     return std::string("the metric is ") + (this->m_Metric ? this->m_Metric->GetNameOfClass() : "missing");
+  }
+  const std::string uncoveredChannels = this->DescribeUncoveredChannels();
+  if (!uncoveredChannels.empty())
+  {
+    return uncoveredChannels;
   }
   const auto * virtualImage = imageMetric->GetVirtualImage();
   if (virtualImage &&
@@ -153,7 +159,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
                       << this->m_NumberOfIterationsPerLevel.Size() << " numbers of iterations");
   }
   GPUDiffeomorphicEngine::GreedyParameters parameters;
-  if (const auto * correlation = dynamic_cast<const CorrelationMetricType *>(this->m_Metric.GetPointer()))
+  if (const auto * correlation = dynamic_cast<const CorrelationMetricType *>(this->GetImageMetrics().front()))
   {
     parameters.metric = GPUDiffeomorphicEngine::MetricEnum::LocalNormalizedCrossCorrelation;
     parameters.radius.fill(0);
@@ -162,7 +168,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
       parameters.radius[d] = static_cast<int>(correlation->GetRadius()[d]);
     }
   }
-  else if (const auto * information = dynamic_cast<const MutualInformationMetricType *>(this->m_Metric.GetPointer()))
+  else if (const auto * information = dynamic_cast<const MutualInformationMetricType *>(this->GetImageMetrics().front()))
   {
     parameters.metric = GPUDiffeomorphicEngine::MetricEnum::MutualInformation;
     parameters.numberOfBins = static_cast<int>(information->GetNumberOfHistogramBins());
@@ -279,7 +285,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   problem.movingSize = GPUDiffeomorphicGeometry::GetSize<ImageDimension>(moving);
   problem.fixedImage = GPUDiffeomorphicGeometry::GetInputPixels(fixed);
   problem.movingImage = GPUDiffeomorphicGeometry::GetInputPixels(moving);
-  const auto * metric = dynamic_cast<const typename Superclass::ImageMetricType *>(this->m_Metric.GetPointer());
+  this->SetChannels(problem);
+  const auto * metric = this->GetImageMetrics().front();
   problem.fixedMask = MakeMask(fixed, metric->GetFixedImageMask(), fixedMaskStorage);
   problem.movingMask = MakeMask(moving, metric->GetMovingImageMask(), movingMaskStorage);
 

@@ -28,28 +28,35 @@ SecondsSince(Clock::time_point start)
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** An image on the device, scaled to about [0, 1] there. */
+/** Images of one grid on the device, each scaled to about [0, 1] there. */
 struct ScaledImage
 {
-  engine::Buffer<float>  buffer;
-  engine::IntensityRange range;
+  engine::Buffer<float> buffer;
+  engine::ConstField    field; ///< one component for each
+  float                 mean;  ///< of the first
 };
 
 ScaledImage
-UploadScaled(const engine::Device &                      device,
-             const GPUDiffeomorphicEngine::InputPixels & pixels,
-             const engine::Lattice &                     lattice,
-             const engine::ConstMask &                   mask,
-             const char *                                name)
+UploadScaled(const engine::Device &                                     device,
+             const std::vector<GPUDiffeomorphicEngine::InputPixels> & channels,
+             const engine::Lattice &                                    lattice,
+             const engine::ConstMask &                                  mask,
+             const char *                                               name)
 {
-  const engine::HostInput   input = Upload(device, pixels, lattice);
-  const engine::ConstPixels image = ToPixelView(input.Data(), pixels, lattice);
-  ScaledImage               result;
-  result.range = engine::FindIntensityRange(device, image, mask, name);
-  result.buffer = engine::Buffer<float>(device, lattice.NumberOfVoxels());
-  engine::ImportImage(
-    device, image, result.range.shift, result.range.scale, engine::Field(result.buffer.Data(), lattice));
-  device.Synchronize();
+  const auto          components = static_cast<int>(channels.size());
+  ScaledImage         result;
+  result.buffer = engine::Buffer<float>(device, components * lattice.NumberOfVoxels());
+  const engine::Field images(result.buffer.Data(), lattice, components);
+  for (int c = 0; c < components; ++c)
+  {
+    const engine::HostInput      input = Upload(device, channels[c], lattice);
+    const engine::ConstPixels    image = ToPixelView(input.Data(), channels[c], lattice);
+    const engine::IntensityRange range = engine::FindIntensityRange(device, image, mask, name);
+    engine::ImportImage(device, image, range.shift, range.scale, engine::Field(images.Component(c), lattice));
+    device.Synchronize();
+    result.mean = c == 0 ? range.mean : result.mean;
+  }
+  result.field = images;
   return result;
 }
 
@@ -201,9 +208,23 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     const engine::Device  device = engine::Device::Open(deviceName);
     const engine::Lattice fixedLattice = ToLattice(problem.fixedSize, "the fixed image");
     const engine::Lattice movingLattice = ToLattice(problem.movingSize, "the moving image");
-    if (!problem.fixedImage || !problem.movingImage)
+    std::vector<InputPixels> fixedImages{ problem.fixedImage };
+    std::vector<InputPixels> movingImages{ problem.movingImage };
+    engine::GreedyParameters settings = ToEngine(parameters);
+    settings.metric.weights = { problem.weight };
+    for (const Channel & channel : problem.moreChannels)
     {
-      engine::ThrowError("the fixed or the moving image is missing");
+      fixedImages.push_back(channel.fixedImage);
+      movingImages.push_back(channel.movingImage);
+      settings.metric.weights.push_back(channel.weight);
+    }
+    const auto components = static_cast<int>(fixedImages.size());
+    for (int c = 0; c < components; ++c)
+    {
+      if (!fixedImages[c] || !movingImages[c])
+      {
+        engine::ThrowError("the fixed or the moving image is missing");
+      }
     }
     engine::RegistrationProblem inputs;
     for (int i = 0; i < 3; ++i)
@@ -216,18 +237,18 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
 
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
     const auto        voxels = static_cast<std::size_t>(fixedLattice.NumberOfVoxels());
-    const std::size_t imageBytes = sizeof(float) * (voxels + movingLattice.NumberOfVoxels()) +
+    const std::size_t imageBytes = sizeof(float) * components * (voxels + movingLattice.NumberOfVoxels()) +
                                    (problem.fixedMask ? voxels : 0) +
                                    (problem.movingMask ? movingLattice.NumberOfVoxels() : 0);
     {
       static float         dummyImage;
       static unsigned char dummyMask;
       auto                 sizes = inputs;
-      sizes.fixed = engine::ConstField(&dummyImage, fixedLattice);
-      sizes.moving = engine::ConstField(&dummyImage, movingLattice);
+      sizes.fixed = engine::ConstField(&dummyImage, fixedLattice, components);
+      sizes.moving = engine::ConstField(&dummyImage, movingLattice, components);
       sizes.fixedMask = problem.fixedMask ? engine::ConstMask(&dummyMask, fixedLattice) : engine::ConstMask();
       sizes.movingMask = problem.movingMask ? engine::ConstMask(&dummyMask, movingLattice) : engine::ConstMask();
-      const engine::GreedySolver solver(device, sizes, ToEngine(parameters));
+      const engine::GreedySolver solver(device, sizes, settings);
       RequireMemory(device, imageBytes + 3 * sizeof(float) * voxels + solver.RequiredBytes(), fixedLattice);
     }
 
@@ -242,14 +263,12 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
     engine::HostInput movingMask;
     inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
     inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
-    const ScaledImage fixed =
-      UploadScaled(device, problem.fixedImage, fixedLattice, inputs.fixedMask, "the fixed image");
-    const ScaledImage moving =
-      UploadScaled(device, problem.movingImage, movingLattice, inputs.movingMask, "the moving image");
-    inputs.fixed = engine::ConstField(fixed.buffer.Data(), fixedLattice);
-    inputs.moving = engine::ConstField(moving.buffer.Data(), movingLattice);
-    inputs.fixedMean = fixed.range.mean;
-    inputs.movingMean = moving.range.mean;
+    const ScaledImage fixed = UploadScaled(device, fixedImages, fixedLattice, inputs.fixedMask, "the fixed image");
+    const ScaledImage moving = UploadScaled(device, movingImages, movingLattice, inputs.movingMask, "the moving image");
+    inputs.fixed = fixed.field;
+    inputs.moving = moving.field;
+    inputs.fixedMean = fixed.mean;
+    inputs.movingMean = moving.mean;
     const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
     const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
     result.uploadSeconds = SecondsSince(start);
@@ -269,7 +288,7 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         return progress(p);
       };
     }
-    engine::GreedySolver solver(device, inputs, ToEngine(parameters));
+    engine::GreedySolver solver(device, inputs, settings);
     engine::GreedyReport report;
     {
       const engine::PagePreparation pages(device, ToHostBlocks(problem, fixedLattice));

@@ -40,39 +40,55 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   linear->SetMatrix(matrix);
   linear->SetOffset(offset);
 
-  auto                                          method = MethodType::New();
-  typename MethodType::ImageMetricType::Pointer metric;
-  if (settings.metric == SimilarityEnum::LocalCorrelation)
-  {
-    auto                                 correlation = CorrelationType::New();
-    typename CorrelationType::RadiusType radius;
-    radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
-    correlation->SetRadius(radius);
-    metric = correlation;
-  }
-  else if (settings.metric == SimilarityEnum::MutualInformation)
-  {
-    auto information = MutualInformationType::New();
-    information->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(settings.bins));
-    metric = information;
-  }
-  else
-  {
-    metric = MeanSquaresType::New();
-  }
   const auto makeMaskObject = [](const MaskImage<VDimension> * mask) {
     auto object = MaskObjectType::New();
     object->SetImage(mask);
     object->Update();
     return object;
   };
-  if (input.fixedMask)
+  const auto fixedMask = input.fixedMask ? makeMaskObject(input.fixedMask) : nullptr;
+  const auto movingMask = input.movingMask ? makeMaskObject(input.movingMask) : nullptr;
+  const auto makeMetric = [&]() -> typename MethodType::ImageMetricType::Pointer {
+    typename MethodType::ImageMetricType::Pointer metric;
+    if (settings.metric == SimilarityEnum::LocalCorrelation)
+    {
+      auto                                 correlation = CorrelationType::New();
+      typename CorrelationType::RadiusType radius;
+      radius.Fill(static_cast<itk::SizeValueType>(settings.radius));
+      correlation->SetRadius(radius);
+      metric = correlation;
+    }
+    else if (settings.metric == SimilarityEnum::MutualInformation)
+    {
+      auto information = MutualInformationType::New();
+      information->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(settings.bins));
+      metric = information;
+    }
+    else
+    {
+      metric = MeanSquaresType::New();
+    }
+    metric->SetFixedImageMask(fixedMask);
+    metric->SetMovingImageMask(movingMask);
+    return metric;
+  };
+
+  auto method = MethodType::New();
+  if (input.fixed.size() == 1)
   {
-    metric->SetFixedImageMask(makeMaskObject(input.fixedMask));
+    method->SetMetric(makeMetric());
   }
-  if (input.movingMask)
+  else
   {
-    metric->SetMovingImageMask(makeMaskObject(input.movingMask));
+    auto                                                   metrics = MethodType::MultiMetricType::New();
+    typename MethodType::MultiMetricType::WeightsArrayType weights(input.fixed.size());
+    for (std::size_t n = 0; n < input.fixed.size(); ++n)
+    {
+      metrics->AddMetric(makeMetric());
+      weights[n] = settings.weights.empty() ? 1.0 : settings.weights[n];
+    }
+    metrics->SetMetricWeights(weights);
+    method->SetMetric(metrics);
   }
 
   const auto                                       levels = settings.shrinkFactors.size();
@@ -85,10 +101,12 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
     sigmas[level] = static_cast<float>(settings.smoothingSigmas[level]);
     iterations[level] = settings.iterations[level];
   }
-  method->SetFixedImage(input.fixed);
-  method->SetMovingImage(input.moving);
+  for (std::size_t n = 0; n < input.fixed.size(); ++n)
+  {
+    method->SetFixedImage(n, input.fixed[n]);
+    method->SetMovingImage(n, input.moving[n]);
+  }
   method->SetMovingInitialTransform(linear);
-  method->SetMetric(metric);
   method->SetNumberOfLevels(levels);
   method->SetShrinkFactorsPerLevel(shrinkFactors);
   method->SetSmoothingSigmasPerLevel(sigmas);

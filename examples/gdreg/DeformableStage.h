@@ -8,14 +8,15 @@
 #include "itkGPUDiffeomorphicEngine.h"
 
 #include <functional>
+#include <vector>
 
 namespace gdreg
 {
 template <unsigned int VDimension>
 struct DeformableStageInput
 {
-  const ScalarImage<VDimension> *                  fixed{ nullptr };
-  const ScalarImage<VDimension> *                  moving{ nullptr };
+  std::vector<const ScalarImage<VDimension> *>     fixed;  ///< one for each channel, on one grid
+  std::vector<const ScalarImage<VDimension> *>     moving; ///< likewise
   const MaskImage<VDimension> *                    fixedMask{ nullptr };  ///< optional
   const MaskImage<VDimension> *                    movingMask{ nullptr }; ///< optional
   const itk::AffineTransform<double, VDimension> * linear{ nullptr };

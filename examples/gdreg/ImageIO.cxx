@@ -5,6 +5,7 @@
 #include "NiftiCheck.h"
 
 #include "itkCastImageFilter.h"
+#include "itkGPUDiffeomorphicGeometry.h"
 #include "itkImageFileReader.h"
 #include "itkImageFileWriter.h"
 #include "itkImageIOFactory.h"
@@ -286,6 +287,33 @@ ReadScalarImage(const std::string & argument, const std::string & path)
 }
 
 template <unsigned int VDimension>
+std::vector<typename ScalarImage<VDimension>::Pointer>
+ReadScalarImages(const std::string & argument, const std::vector<std::string> & paths)
+{
+  std::vector<typename ScalarImage<VDimension>::Pointer> images;
+  for (const auto & path : paths)
+  {
+    const auto dimension = ReadScalarImageInformation(argument, path).dimension;
+    if (dimension != VDimension)
+    {
+      throw BadInput(argument,
+                     "'" + path + "' is " + std::to_string(dimension) + "D, '" + paths.front() + "' is " +
+                       std::to_string(VDimension) + "D");
+    }
+    images.push_back(ReadScalarImage<VDimension>(argument, path));
+    const ScalarImage<VDimension> * first = images.front();
+    const ScalarImage<VDimension> * last = images.back();
+    if (!itk::GPUDiffeomorphicGeometry::HaveSameGrid<VDimension>(last, first))
+    {
+      throw BadInput(argument,
+                     "'" + path + "' (" + DescribeSize<VDimension>(last) + ") is not on the grid of '" + paths.front() +
+                       "' (" + DescribeSize<VDimension>(first) + ")");
+    }
+  }
+  return images;
+}
+
+template <unsigned int VDimension>
 typename MaskImage<VDimension>::Pointer
 ReadMask(const std::string & argument, const std::string & path, const ScalarImage<VDimension> * reference)
 {
@@ -447,6 +475,8 @@ CheckImageName(const std::string & argument, const std::string & path)
 #define gdregInstantiate(dimension)                                                                                    \
   template std::string                     DescribeSize<dimension>(const itk::ImageBase<dimension> *);                 \
   template ScalarImage<dimension>::Pointer ReadScalarImage<dimension>(const std::string &, const std::string &);       \
+  template std::vector<ScalarImage<dimension>::Pointer> ReadScalarImages<dimension>(                                   \
+    const std::string &, const std::vector<std::string> &);                                                            \
   template MaskImage<dimension>::Pointer   ReadMask<dimension>(                                                        \
     const std::string &, const std::string &, const ScalarImage<dimension> *);                                       \
   template LabelImage<dimension>::Pointer     ReadLabels<dimension>(const std::string &, const std::string &);         \

@@ -75,6 +75,11 @@ template <unsigned int VDimension>
 typename ScalarImage<VDimension>::Pointer
 ReadScalarImage(const std::string & argument, const std::string & path);
 
+/** Reads images to register that have to be on one grid. */
+template <unsigned int VDimension>
+std::vector<typename ScalarImage<VDimension>::Pointer>
+ReadScalarImages(const std::string & argument, const std::vector<std::string> & paths);
+
 /** Reads a mask (not 0 is inside) that must be on the grid of `reference` and not be empty. */
 template <unsigned int VDimension>
 typename MaskImage<VDimension>::Pointer

@@ -71,7 +71,8 @@ DescribeImage(const std::string & path, const itk::ImageBase<VDimension> * image
 void
 CheckMemory(const RegisterSettings & settings, const ImageInformation & fixed, const ImageInformation & moving)
 {
-  const double images = 4.0 * (static_cast<double>(fixed.numberOfVoxels) + static_cast<double>(moving.numberOfVoxels));
+  const auto   channels = static_cast<double>(settings.fixedImages.size());
+  const double images = 4.0 * channels * (static_cast<double>(fixed.numberOfVoxels) + static_cast<double>(moving.numberOfVoxels));
   double       needed = images + 12.0 * static_cast<double>(fixed.numberOfVoxels);
   if (settings.solver != SolverEnum::None)
   {
@@ -172,8 +173,10 @@ private:
         throw BadInput("--initial-transform", "'" + m_Settings.initialTransform + "' has no inverse");
       }
     }
-    m_Fixed = ReadScalarImage<VDimension>("--fixed", m_Settings.fixed);
-    m_Moving = ReadScalarImage<VDimension>("--moving", m_Settings.moving);
+    m_FixedChannels = ReadScalarImages<VDimension>("--fixed", m_Settings.fixedImages);
+    m_MovingChannels = ReadScalarImages<VDimension>("--moving", m_Settings.movingImages);
+    m_Fixed = m_FixedChannels.front();
+    m_Moving = m_MovingChannels.front();
     if (!m_Settings.fixedMask.empty())
     {
       m_FixedMask = ReadMask<VDimension>("--fixed-mask", m_Settings.fixedMask, m_Fixed);
@@ -182,14 +185,19 @@ private:
     {
       m_MovingMask = ReadMask<VDimension>("--moving-mask", m_Settings.movingMask, m_Moving);
     }
-    m_Record.moving = DescribeImage<VDimension>(m_Settings.moving, m_Moving);
+    m_Record.moving = DescribeImage<VDimension>(m_Settings.movingImages.front(), m_Moving);
     m_OriginalMoving = m_Moving;
     if (m_HasNonlinearStart)
     {
-      const auto warped =
-        WarpMovingThrough<VDimension>(m_Start, m_Moving, m_MovingMask, m_Fixed, ResolveDevice(m_Settings.device));
-      m_Moving = warped.image;
-      m_MovingMask = warped.mask;
+      const auto mask = m_MovingMask;
+      for (auto & moving : m_MovingChannels)
+      {
+        const auto warped =
+          WarpMovingThrough<VDimension>(m_Start, moving, mask, m_Fixed, ResolveDevice(m_Settings.device));
+        moving = warped.image;
+        m_MovingMask = warped.mask;
+      }
+      m_Moving = m_MovingChannels.front();
     }
     // The search of the linear stage aligns centres; anything else starts where it is told to.
     if (m_Settings.linear == LinearModelEnum::None || !m_Settings.initialTransform.empty())
@@ -197,7 +205,7 @@ private:
       this->RequireOverlap(m_Initial, m_Settings.initialTransform.empty() ? "--moving" : "--initial-transform");
     }
     m_Record.dimension = VDimension;
-    m_Record.fixed = DescribeImage<VDimension>(m_Settings.fixed, m_Fixed);
+    m_Record.fixed = DescribeImage<VDimension>(m_Settings.fixedImages.front(), m_Fixed);
     m_Record.settings = m_Settings.Describe();
     m_Record.device = ResolveDevice(m_Settings.device);
     for (const auto & device : itk::GPUDiffeomorphicEngine::GetDevices())
@@ -291,8 +299,8 @@ private:
     }
     Stopwatch                        watch;
     DeformableStageInput<VDimension> input;
-    input.fixed = m_Fixed;
-    input.moving = m_Moving;
+    input.fixed.assign(m_FixedChannels.begin(), m_FixedChannels.end());
+    input.moving.assign(m_MovingChannels.begin(), m_MovingChannels.end());
     input.fixedMask = m_FixedMask;
     input.movingMask = m_MovingMask;
     input.linear = m_Linear;
@@ -511,6 +519,9 @@ private:
 
   typename ScalarImage<VDimension>::Pointer m_Fixed;
   typename ScalarImage<VDimension>::Pointer m_Moving;
+  /** All images that are compared; m_Fixed and m_Moving are the first. */
+  std::vector<typename ScalarImage<VDimension>::Pointer> m_FixedChannels;
+  std::vector<typename ScalarImage<VDimension>::Pointer> m_MovingChannels;
   typename MaskImage<VDimension>::Pointer   m_FixedMask;
   typename MaskImage<VDimension>::Pointer   m_MovingMask;
   typename AffineType::Pointer              m_Initial;
@@ -540,12 +551,12 @@ RunRegister(const RegisterSettings & given)
     itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(static_cast<itk::ThreadIdType>(settings.threads));
   }
   ResolveDevice(settings.device);
-  const auto fixed = ReadScalarImageInformation("--fixed", settings.fixed);
-  const auto moving = ReadScalarImageInformation("--moving", settings.moving);
+  const auto fixed = ReadScalarImageInformation("--fixed", settings.fixedImages.front());
+  const auto moving = ReadScalarImageInformation("--moving", settings.movingImages.front());
   if (fixed.dimension != moving.dimension)
   {
     throw BadInput("--moving",
-                   "'" + settings.moving + "' is " + std::to_string(moving.dimension) + "D, the fixed image is " +
+                   "'" + settings.movingImages.front() + "' is " + std::to_string(moving.dimension) + "D, the fixed image is " +
                      std::to_string(fixed.dimension) + "D");
   }
   CheckMemory(settings, fixed, moving);

@@ -108,11 +108,12 @@ RegisterSettings::Interpret()
                                           { { "adam", Engine::StepRuleEnum::Adam },
                                             { "gradient", Engine::StepRuleEnum::NormalizedGradient },
                                             { "levenberg", Engine::StepRuleEnum::Levenberg } });
-  parametrization = Choose<Engine::ParametrizationEnum>("--parametrization",
-                                                        parametrizationName,
-                                                        { { "compositive", Engine::ParametrizationEnum::Compositive },
-                                                          { "velocity", Engine::ParametrizationEnum::StationaryVelocity },
-                                                          { "additive", Engine::ParametrizationEnum::Additive } });
+  parametrization =
+    Choose<Engine::ParametrizationEnum>("--parametrization",
+                                        parametrizationName,
+                                        { { "compositive", Engine::ParametrizationEnum::Compositive },
+                                          { "velocity", Engine::ParametrizationEnum::StationaryVelocity },
+                                          { "additive", Engine::ParametrizationEnum::Additive } });
 
   shrinkFactors.clear();
   smoothingSigmas.clear();
@@ -155,6 +156,26 @@ RegisterSettings::Interpret()
   CheckRange("--convergence", convergenceThreshold, 0.0, 1.0);
   convergenceWindow = ParseCount("--convergence", convergence[1], 2, 1000);
 
+  if (movingImages.size() != fixedImages.size())
+  {
+    throw BadInput("--moving",
+                   "there are " + std::to_string(movingImages.size()) + " moving images for " +
+                     std::to_string(fixedImages.size()) + " fixed ones");
+  }
+  if (fixedImages.size() > 16)
+  {
+    throw BadInput("--fixed", std::to_string(fixedImages.size()) + " pairs of images are more than 16");
+  }
+  if (!weights.empty() && weights.size() != fixedImages.size())
+  {
+    throw BadInput("--weight",
+                   "there are " + std::to_string(weights.size()) + " weights for " +
+                     std::to_string(fixedImages.size()) + " pairs of images");
+  }
+  for (const double weight : weights)
+  {
+    CheckRange("--weight", weight, 1e-6, 1e6);
+  }
   CheckRange("--radius", radius, 1, 32);
   CheckRange("--bins", bins, 8, 256);
   CheckRange("--learning-rate", learningRate, 1e-6, 10.0);
@@ -197,6 +218,21 @@ RegisterSettings::Describe() const
       list.emplace_back(name, value);
     }
   };
+  std::string moreFixed;
+  std::string moreMoving;
+  std::string allWeights;
+  for (std::size_t n = 1; n < fixedImages.size(); ++n)
+  {
+    moreFixed += (n > 1 ? ", " : "") + fixedImages[n];
+    moreMoving += (n > 1 ? ", " : "") + movingImages[n];
+  }
+  for (const double weight : weights)
+  {
+    allWeights += (allWeights.empty() ? "" : ", ") + number(weight);
+  }
+  add("more fixed images", moreFixed);
+  add("more moving images", moreMoving);
+  add("weight", allWeights);
   add("fixed-mask", fixedMask);
   add("moving-mask", movingMask);
   add("initial-transform", initialTransform);

@@ -29,8 +29,10 @@ enum class SimilarityEnum
 /** The command line of `gdreg register`: as it was typed, and what it means. */
 struct RegisterSettings
 {
-  std::string fixed;
-  std::string moving;
+  std::vector<std::string> fixedImages;  ///< one for each channel
+  std::vector<std::string> movingImages; ///< as many
+  std::vector<double>      weights;      ///< as many, or none: all count the same
+
   std::string outputPrefix;
   std::string fixedMask;
   std::string movingMask;

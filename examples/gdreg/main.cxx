@@ -47,8 +47,17 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
                   "P_InverseField.mha (displacements on the moving grid, moving to fixed) and\n"
                   "P_Warped.nii.gz (the moving image on the fixed grid).\n"
                   "Lists like 4x2x1 have one value per level, coarse to fine.");
-  command->add_option("--fixed", settings.fixed, "Fixed image, 2D or 3D")->required();
-  command->add_option("--moving", settings.moving, "Moving image")->required();
+  command->add_option("--fixed", settings.fixedImages, "Fixed image, 2D or 3D; repeatable, all on one grid")
+    ->required()
+    ->allow_extra_args(false);
+  command
+    ->add_option("--moving",
+                 settings.movingImages,
+                 "Moving image; repeatable: each is to match the fixed image of its place, the first pair is aligned linearly")
+    ->required()
+    ->allow_extra_args(false);
+  command->add_option("--weight", settings.weights, "What a pair of images counts; one for each pair, default 1")
+    ->allow_extra_args(false);
   command->add_option("--output-prefix", settings.outputPrefix, "P: start of the names of the output files")
     ->required();
   command->add_option("--fixed-mask", settings.fixedMask, "Image on the fixed grid; 0 leaves a voxel out");

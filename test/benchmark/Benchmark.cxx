@@ -24,7 +24,8 @@ namespace
 const char * const usage =
   "usage: gdreg-bench [--device D] [--size XxYxZ]... [--batch N | --batch NxM] [--runs N] [--threads N] [--filter REGEX]\n"
   "                   [--json FILE] [--no-errors] [--list] [--help]\n"
-  "  --batch   that many volumes of each size, in a loop of calls that is timed as one\n"
+  "  --batch   that many volumes of each size: in one call of an operator that takes them as components, else in a\n"
+  "            loop of calls that is timed as one\n"
   "  --filter  the operators whose name holds a match, for example '^Lncc/box3/' (--list prints the names)";
 
 int
@@ -254,9 +255,16 @@ Run(const Options & options)
     for (const Entry & entry : entries)
     {
       std::vector<Case> cases;
-      for (const auto & problem : problems)
+      if (options.batch > 1 && entry.makeTogether)
       {
-        cases.push_back(entry.make(*problem));
+        cases.push_back(entry.makeTogether(problems));
+      }
+      else
+      {
+        for (const auto & problem : problems)
+        {
+          cases.push_back(entry.make(*problem));
+        }
       }
       Result result;
       result.name = entry.name;

@@ -129,6 +129,8 @@ struct Entry
 {
   std::string                    name;
   std::function<Case(Problem &)> make;
+  /** A call that takes all volumes of a batch. Absent: `make` for each, in a loop. */
+  std::function<Case(const std::vector<std::unique_ptr<Problem>> &)> makeTogether = nullptr;
 };
 
 void

@@ -153,6 +153,41 @@ MakeLncc(Problem & p, const LnccParameters & parameters, Wanted wanted)
   return one;
 }
 
+/** The volumes of a batch as the components of one call. */
+Case
+MakeLnccOfComponents(const std::vector<std::unique_ptr<Problem>> & problems,
+                     const LnccParameters &                        parameters,
+                     Wanted                                        wanted)
+{
+  Problem &          p = *problems.front();
+  const auto         components = static_cast<int>(problems.size());
+  const std::int64_t voxels = p.lattice.NumberOfVoxels();
+  Case               one = LocalFloor(wanted);
+  const std::int64_t floats = LnccWorkspace(p.device, parameters, p.lattice, components);
+  p.workspace.Reserve(floats);
+  one.workspaceBytes = 4 * floats;
+  const auto take = [&] { return std::make_shared<Buffer<float>>(p.device, components * voxels); };
+  const auto fixed = take();
+  const auto moving = take();
+  const auto gradient = wanted == Wanted::Value ? nullptr : take();
+  for (int c = 0; c < components; ++c)
+  {
+    p.device.Copy(fixed->Data() + c * voxels, problems[c]->fixed.data, sizeof(float) * voxels);
+    p.device.Copy(moving->Data() + c * voxels, problems[c]->moving.data, sizeof(float) * voxels);
+  }
+  one.work = [&p, parameters, components, fixed, moving, gradient] {
+    Lncc(p.device,
+         parameters,
+         ConstField(fixed->Data(), p.lattice, components),
+         ConstField(moving->Data(), p.lattice, components),
+         ConstMask(),
+         p.numbers,
+         gradient ? LnccGradients(Field(gradient->Data(), p.lattice, components)) : LnccGradients(),
+         p.workspace.Data());
+  };
+  return one;
+}
+
 /** Float images as 16 bits in device memory, and those as float again, for the reference. */
 template <typename TPixel>
 class StoredImage
@@ -321,9 +356,14 @@ AddMetricCases(std::vector<Entry> & entries)
   {
     for (const Wanted wanted : all)
     {
-      entries.push_back({ "Lncc/" + window.first + "/" + Name(wanted), [window, wanted](Problem & p) {
-                           return MakeLncc(p, window.second, wanted);
-                         } });
+      entries.push_back({ "Lncc/" + window.first + "/" + Name(wanted),
+                          [window, wanted](Problem & p) { return MakeLncc(p, window.second, wanted); } });
+      if (wanted == Wanted::Value || wanted == Wanted::Moving)
+      {
+        entries.back().makeTogether = [window, wanted](const std::vector<std::unique_ptr<Problem>> & problems) {
+          return MakeLnccOfComponents(problems, window.second, wanted);
+        };
+      }
     }
   }
   LnccParameters parameters;

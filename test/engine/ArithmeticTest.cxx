@@ -53,6 +53,29 @@ TEST(Arithmetic, OutputMayBeAnInput)
   LinearCombination(TestDevice(), 0.3f, deviceX, 0.7f, freshY, deviceX);
   EXPECT_SAME_BITS(deviceX.Download(), expected);
 }
+
+TEST(Arithmetic, CombineEnergiesWeighsTheSums)
+{
+  const double energies[6] = { 3.0, 100.0, -8.0, 100.0, 0.5, 100.0 };
+  const Buffer<double> input(TestDevice(), 6);
+  const Buffer<double> output(TestDevice(), 2);
+  TestDevice().CopyFromHost(input.Data(), energies, sizeof(energies));
+  EnergyWeights weights;
+  weights.count = 3;
+  weights.weight[0] = 0.5;
+  weights.weight[1] = 0.25;
+  weights.weight[2] = 0.25;
+  CombineEnergies(TestDevice(), weights, input.Data(), output.Data());
+  double result[2];
+  TestDevice().CopyToHost(result, output.Data(), sizeof(result));
+  EXPECT_EQ(result[0], 0.5 * 3.0 - 0.25 * 8.0 + 0.25 * 0.5);
+  EXPECT_EQ(result[1], 100.0);
+  for (const int count : { 0, EnergyWeights::Maximum + 1 })
+  {
+    weights.count = count;
+    EXPECT_THROW(CombineEnergies(TestDevice(), weights, input.Data(), output.Data()), Error);
+  }
+}
 } // namespace test
 } // namespace engine
 } // namespace itk

@@ -438,6 +438,51 @@ TEST(Greedy, NeedsWhatItSaysItNeeds)
   EXPECT_LE(result.requiredBytes / static_cast<double>(s.fixed.lattice.NumberOfVoxels()), 70.0);
 }
 
+TEST(Greedy, ComponentsCountByTheirWeights)
+{
+  const auto stack = [](const HostField & a, const HostField & b) {
+    HostField both(a.lattice, 2);
+    std::copy(a.values.begin(), a.values.end(), both.values.begin());
+    std::copy(b.values.begin(), b.values.end(), both.values.begin() + a.values.size());
+    return both;
+  };
+  const Synthetic a = MakeSynthetic(Lattice(31, 27, 23), Lattice(29, 30, 25), 2.0, 14);
+  Synthetic       b = a; // another pair under the same map
+  b.moving = MakeBlobs(a.moving.lattice, 99);
+  b.fixed = MakeBlobs(a.fixed.lattice, 98);
+  for (const MetricKind kind : { MetricKind::Lncc, MetricKind::MeanSquares, MetricKind::MutualInformation })
+  {
+    SCOPED_TRACE(static_cast<int>(kind));
+    auto               parameters = MakeGreedyParameters(kind, { 2, 1 }, 5);
+    const Registration alone = Register(a, parameters);
+    const Registration other = Register(b, parameters);
+
+    Synthetic twice = a;
+    twice.fixed = stack(a.fixed, a.fixed);
+    twice.moving = stack(a.moving, a.moving);
+    parameters.metric.weights = { 2.0, 2.0 };
+    const Registration doubled = Register(twice, parameters);
+    EXPECT_SAME_BITS(doubled.displacement, alone.displacement);
+    EXPECT_EQ(doubled.report.finalMetricValue, alone.report.finalMetricValue);
+    EXPECT_LE(doubled.usedBytes, doubled.requiredBytes + Device::ScratchBytes);
+
+    Synthetic both = a;
+    both.fixed = stack(a.fixed, b.fixed);
+    both.moving = stack(a.moving, b.moving);
+    parameters.metric.weights = { 3.0, 1.0 };
+    const double expected = 0.75 * alone.report.initialMetricValue + 0.25 * other.report.initialMetricValue;
+    EXPECT_NEAR(Register(both, parameters).report.initialMetricValue, expected, 1e-6 * std::abs(expected));
+    parameters.metric.weights = { 1.0, 1e-12 };
+    const auto shift = DistanceToTruth(Register(both, parameters).displacement, alone.displacement, 0);
+    EXPECT_LT(shift[1], 1e-3);
+    for (const std::vector<double> & bad : { std::vector<double>{ 1.0, 0.0 }, { 1.0, -1.0 }, { 1.0 }, { 1.0, 1.0, 1.0 } })
+    {
+      parameters.metric.weights = bad;
+      EXPECT_THROW(Register(both, parameters), Error);
+    }
+  }
+}
+
 TEST(Greedy, TwoRunsGiveTheSameBits)
 {
   const Synthetic    s = MakeSynthetic(Lattice(37, 41, 29), Lattice(33, 40, 31), 2.0, 13);

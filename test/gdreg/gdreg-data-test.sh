@@ -60,9 +60,9 @@ case $case in
       --moving-points "$data/points_moving.csv"
     ;;
   msmri)
-    # T1 and T2: the linear stage ends at 1.82 mm
-    run p07_fixed_t1.nii.gz p07_moving_t2.nii.gz ms --metric mi --update-variance 9 --total-variance 2
-    score ms '.points.tre_mean <= 0.8' --fixed-points "$data/p07_points_fixed.csv" \
+    # T1 and T2: the linear stage ends at 1.85 mm, and what limits the rest is a field that follows the noise
+    run p07_fixed_t1.nii.gz p07_moving_t2.nii.gz ms --metric mi --update-variance 25 --total-variance 4
+    score ms '.points.tre_mean <= 0.65' --fixed-points "$data/p07_points_fixed.csv" \
       --moving-points "$data/p07_points_moving.csv"
     ;;
   mousect)

@@ -90,6 +90,15 @@ bad_input()
     bad_option --fixed-mask "$with"
   done
   bad_option --moving-mask fixed_mask3.nii.gz
+  local more=(register --fixed fixed3.nii.gz --moving moving3.nii.gz --linear none --output-prefix "$P")
+  bad --moving "${more[@]}" --fixed fixed3.nii.gz
+  bad --fixed "${more[@]}" --fixed fixed2.nii.gz --moving moving3.nii.gz
+  bad --fixed "${more[@]}" --fixed moving3.nii.gz --moving moving3.nii.gz
+  bad --moving "${more[@]}" --fixed fixed3.nii.gz --moving fixed3.nii.gz
+  bad --moving "${more[@]}" --fixed fixed3.nii.gz --moving constant.mha
+  bad --weight "${more[@]}" --weight 1 --weight 2
+  bad --weight "${more[@]}" --weight 0
+  bad --weight "${more[@]}" --weight nan
   for with in absent.tfm text.h5 two.tfm field2.mha fixed3.nii.gz far.tfm far_composite.h5; do
     bad_option --initial-transform "$with"
   done
@@ -282,6 +291,23 @@ commands()
   check "$gdreg" apply --moving moving3.nii.gz --reference fixed3.nii.gz --transform shift.tfm \
     --transform "${prefix}_Composite.h5" --output "$work/out/b.nii.gz" --device "$device"
   check "$tools/CheckOutputs" same "$work/out/a.nii.gz" "$work/out/b.nii.gz" 0.1
+
+  # several pairs of images: one twice is that one, and labels beside it match better with more weight
+  local pair=(--fixed fixed3.nii.gz --moving moving3.nii.gz) labels=(--fixed fixed_labels3.nii.gz --moving moving_labels3.nii.gz)
+  local levels=(--linear none --shrink-factors 2x1 --smoothing-sigmas 1x0 --iterations 30x10 --device "$device" --quiet)
+  check "$gdreg" register "${pair[@]}" "${levels[@]}" --output-prefix "$work/out/one"
+  check "$gdreg" register "${pair[@]}" "${pair[@]}" "${levels[@]}" --output-prefix "$work/out/two"
+  cmp "$work/out/one_Field.mha" "$work/out/two_Field.mha" || fail "the same pair twice gives another field"
+  local weight
+  for weight in 0.01 4; do
+    check "$gdreg" register "${pair[@]}" "${labels[@]}" --weight 1 --weight $weight "${levels[@]}" \
+      --output-prefix "$work/out/weighted" --json "$work/out/weighted.json"
+    check "$gdreg" score --fixed-labels fixed_labels3.nii.gz --moving-labels moving_labels3.nii.gz \
+      --transform "$work/out/weighted_Composite.h5" --json "$work/out/weight$weight.json"
+  done
+  number "$work/out/weighted.json" '.settings.weight == "1, 4"'
+  jq -en "$(jq .labels.mean_dice "$work/out/weight4.json") > $(jq .labels.mean_dice "$work/out/weight0.01.json")" \
+    > /dev/null || fail "labels match no better when they count more"
 
   # starts that are not linear: what a registration wrote, its field, any transform of ITK
   local start

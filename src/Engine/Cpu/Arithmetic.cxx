@@ -44,6 +44,18 @@ LinearCombination(const Device &,
     }
   });
 }
+
+void
+CombineEnergies(const Device &, const EnergyWeights & weights, const double * energies, double * result)
+{
+  double sum = 0.0;
+  for (int c = 0; c < weights.count; ++c)
+  {
+    sum += weights.weight[c] * energies[2 * c];
+  }
+  result[0] = sum;
+  result[1] = energies[1];
+}
 } // namespace cpu
 } // namespace engine
 } // namespace itk

@@ -46,6 +46,18 @@ __launch_bounds__(StreamThreads)
   }
 }
 
+__global__ void
+CombineEnergiesKernel(EnergyWeights weights, const double * __restrict__ energies, double * __restrict__ result)
+{
+  double sum = 0.0;
+  for (int c = 0; c < weights.count; ++c)
+  {
+    sum += weights.weight[c] * energies[2 * c];
+  }
+  result[0] = sum;
+  result[1] = energies[1];
+}
+
 bool
 IsVectorAligned(const float * pointer)
 {
@@ -70,6 +82,14 @@ LinearCombination(const Device &     device,
   kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(
     a, x.data, b, y.data, output.data, count, largest);
   CheckLaunch(device, "LinearCombination");
+}
+
+void
+CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result)
+{
+  const cudaStream_t stream = Enter(device);
+  CombineEnergiesKernel<<<1, 1, 0, stream>>>(weights, energies, result);
+  CheckLaunch(device, "CombineEnergies");
 }
 } // namespace cuda
 } // namespace engine

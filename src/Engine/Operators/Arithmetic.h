@@ -27,6 +27,25 @@ LinearCombination(const Device &     device,
                   const ConstField & y,
                   const Field &      output,
                   const double *     largest = nullptr);
+
+/** What each of a few energies counts. */
+struct EnergyWeights
+{
+  static constexpr int Maximum = 16;
+
+  int    count = 0; ///< 1 .. Maximum
+  double weight[Maximum] = {};
+};
+
+/** Energies are pairs of a sum and a number of points, in device memory: result[0] = sum over c of weight[c] energies[2 c],
+ * added in this order, result[1] = energies[1]. The result must not overlap the energies. Deterministic. */
+ITK_ENGINE_DECLARE(void CombineEnergies(const Device &        device,
+                                        const EnergyWeights & weights,
+                                        const double *        energies,
+                                        double *              result))
+
+void
+CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result);
 } // namespace engine
 } // namespace itk
 

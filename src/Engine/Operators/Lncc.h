@@ -75,7 +75,7 @@ struct LnccGradients
  *                  toDisplacement, for a call whose gradients all have a chain; two planes more for images of 16
  *                  bits, except on a GPU for box windows as wide along x as along y, of radius 1 to 4 there. It must not
  *                  overlap a gradient, and the gradients must not overlap each other.
- * A batch is a loop over calls: one volume fills either device.
+ * Components are worked on together until they fill a GPU. A batch is more components, or where masks differ a loop over calls.
  * float32 arithmetic on shifted intensities, float64 energies, deterministic.
  * Sources: Avants, Epstein, Grossman, Gee: Symmetric diffeomorphic image registration with cross-correlation, Medical
  * Image Analysis 12 (2008), with the window adjoint kept (ITK's metric drops it); zero padding and Gaussian windows as

@@ -158,6 +158,16 @@ LinearCombination(const Device &     device,
 }
 
 void
+CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result)
+{
+  if (weights.count < 1 || weights.count > EnergyWeights::Maximum)
+  {
+    ThrowError("CombineEnergies: there are ", weights.count, " weights: 1 to ", EnergyWeights::Maximum, " are needed");
+  }
+  ITK_ENGINE_DISPATCH(device, CombineEnergies(device, weights, energies, result));
+}
+
+void
 Sum(const Device & device, const ConstField & field, double * result)
 {
   RequireField(field, field.lattice, field.components, "field");

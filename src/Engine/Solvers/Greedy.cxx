@@ -33,8 +33,8 @@ GreedySolver::GreedySolver(const Device &              device,
   , m_Parameters(parameters)
   , m_Metric(device, parameters.metric, problem.fixedMean, problem.movingMean)
 {
-  RequireField(problem.fixed, problem.fixed.lattice, 1, "fixed image");
-  RequireField(problem.moving, problem.moving.lattice, 1, "moving image");
+  RequireField(problem.fixed, problem.fixed.lattice, m_Metric.NumberOfComponents(), "fixed image");
+  RequireField(problem.moving, problem.moving.lattice, m_Metric.NumberOfComponents(), "moving image");
   if (parameters.levels.empty())
   {
     ThrowError("the registration has no levels");

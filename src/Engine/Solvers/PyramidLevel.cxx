@@ -42,8 +42,8 @@ ReduceImage(const Device &        device,
             Buffer<float> &    buffer)
 {
   const Buffer<float> workspace(device, ResampleSeparableWorkspace(image.lattice, geometry.lattice));
-  buffer = Buffer<float>(device, geometry.lattice.NumberOfVoxels());
-  const Field output(buffer.Data(), geometry.lattice);
+  buffer = Buffer<float>(device, image.components * geometry.lattice.NumberOfVoxels());
+  const Field output(buffer.Data(), geometry.lattice, image.components);
   Downsample(device, geometry, variance, image, output, workspace.Data());
   device.Synchronize();
   return output;
@@ -83,8 +83,8 @@ LevelImages::SetGeometry(const RegistrationProblem & problem, const PyramidLevel
   m_MovingGeometry = MakeMovingGeometry(problem, level.shrinkFactors);
   m_OwnsFixed = !IsOriginal(m_FixedGeometry, level.fixedVariance, problem.fixed.lattice);
   m_OwnsMoving = !IsOriginal(m_MovingGeometry, level.movingVariance, problem.moving.lattice);
-  m_Fixed = ConstField(problem.fixed.data, m_FixedGeometry.lattice);
-  m_Moving = ConstField(problem.moving.data, m_MovingGeometry.lattice);
+  m_Fixed = ConstField(problem.fixed.data, m_FixedGeometry.lattice, problem.fixed.components);
+  m_Moving = ConstField(problem.moving.data, m_MovingGeometry.lattice, problem.moving.components);
   m_FixedMask = problem.fixedMask;
   m_MovingMask = problem.movingMask;
 }
@@ -117,7 +117,7 @@ LevelImages::Bytes() const
 {
   const auto bytes = [](bool owns, const ConstField & image, const ConstMask & mask) {
     const auto voxels = static_cast<std::size_t>(image.lattice.NumberOfVoxels());
-    return (owns ? sizeof(float) * voxels : 0) + (mask && mask.lattice != image.lattice ? voxels : 0);
+    return (owns ? sizeof(float) * image.components * voxels : 0) + (mask && mask.lattice != image.lattice ? voxels : 0);
   };
   return bytes(m_OwnsFixed, m_Fixed, m_FixedMask) + bytes(m_OwnsMoving, m_Moving, m_MovingMask);
 }

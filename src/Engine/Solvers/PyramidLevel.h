@@ -12,8 +12,8 @@ namespace engine
 /** The images of a registration, on the device, intensities scaled to about [0, 1]. */
 struct RegistrationProblem
 {
-  ConstField fixed;
-  ConstField moving;
+  ConstField fixed;  ///< each component is to match ...
+  ConstField moving; ///< ... that of the moving image, of which there are as many
   ConstMask  fixedMask;  ///< optional
   ConstMask  movingMask; ///< optional
   double     affine[3][4] = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 } }; ///< fixed index -> moving index

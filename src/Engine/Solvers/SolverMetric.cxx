@@ -1,16 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "SolverMetric.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace itk
 {
 namespace engine
 {
-SolverMetric::SolverMetric(const Device &           device,
-                           const MetricParameters & parameters,
-                           float                    fixedMean,
-                           float                    movingMean)
+namespace
+{
+/** Floats of the energies of all components and of the gradient of one, before the operators' own workspace. */
+std::int64_t
+EnergyFloats()
+{
+  return 4 * EnergyWeights::Maximum;
+}
+std::int64_t
+GradientFloats(const MetricInputs & inputs)
+{
+  return (3 * inputs.fixed.lattice.NumberOfVoxels() + 63) / 64 * 64;
+}
+
+MetricInputs
+SliceOf(const MetricInputs & inputs, int component)
+{
+  MetricInputs slice = inputs;
+  slice.fixed = ConstField(inputs.fixed.Component(component), inputs.fixed.lattice);
+  slice.moving = ConstField(inputs.moving.Component(component), inputs.moving.lattice);
+  return slice;
+}
+} // namespace
+
+SolverMetric::SolverMetric(const Device & device, const MetricParameters & parameters, float fixedMean,
+                           float movingMean)
   : m_Device(device)
   , m_Parameters(parameters)
 {
@@ -28,10 +52,51 @@ SolverMetric::SolverMetric(const Device &           device,
   RequireMutualInformationParameters(parameters.mutualInformation, Field(), Field());
   m_Parameters.lncc.fixedShift = fixedMean;
   m_Parameters.lncc.movingShift = movingMean;
+
+  const std::vector<double> & weights = parameters.weights;
+  if (weights.size() > static_cast<std::size_t>(EnergyWeights::Maximum))
+  {
+    ThrowError("there are ", weights.size(), " pairs of images: at most ", EnergyWeights::Maximum, " are possible");
+  }
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  m_Weights.count = std::max(1, static_cast<int>(weights.size()));
+  m_Weights.weight[0] = 1.0;
+  for (std::size_t c = 0; c < weights.size(); ++c)
+  {
+    if (!(weights[c] > 0.0) || !std::isfinite(sum))
+    {
+      ThrowError("weight of a pair of images is ", weights[c], ": a number > 0 is needed");
+    }
+    m_Weights.weight[c] = weights[c] / sum;
+  }
 }
 
 void
 SolverMetric::Evaluate(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const
+{
+  if (m_Weights.count == 1)
+  {
+    EvaluateComponent(inputs, energy, gradient, workspace);
+    return;
+  }
+  const auto    energies = reinterpret_cast<double *>(workspace);
+  const Field   other = gradient ? Field(workspace + EnergyFloats(), inputs.fixed.lattice, 3) : Field();
+  float * const rest = workspace + EnergyFloats() + GradientFloats(inputs);
+  for (int c = 0; c < m_Weights.count; ++c)
+  {
+    EvaluateComponent(SliceOf(inputs, c), energies + 2 * c, c == 0 ? gradient : other, rest);
+    if (gradient && c > 0)
+    {
+      const auto before = static_cast<float>(c == 1 ? m_Weights.weight[0] : 1.0);
+      LinearCombination(m_Device, before, gradient, static_cast<float>(m_Weights.weight[c]), other, gradient);
+    }
+  }
+  CombineEnergies(m_Device, m_Weights, energies, energy);
+}
+
+void
+SolverMetric::EvaluateComponent(const MetricInputs & inputs, double * energy, const Field & gradient,
+                                float * workspace) const
 {
   switch (m_Parameters.kind)
   {
@@ -49,6 +114,13 @@ SolverMetric::Evaluate(const MetricInputs & inputs, double * energy, const Field
 
 std::int64_t
 SolverMetric::Workspace(const MetricInputs & inputs) const
+{
+  return m_Weights.count == 1 ? ComponentWorkspace(inputs)
+                              : EnergyFloats() + GradientFloats(inputs) + ComponentWorkspace(SliceOf(inputs, 0));
+}
+
+std::int64_t
+SolverMetric::ComponentWorkspace(const MetricInputs & inputs) const
 {
   switch (m_Parameters.kind)
   {

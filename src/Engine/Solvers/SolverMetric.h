@@ -2,9 +2,12 @@
 #ifndef itkEngineSolverMetric_h
 #define itkEngineSolverMetric_h
 
+#include "../Operators/Arithmetic.h"
 #include "../Operators/Lncc.h"
 #include "../Operators/MeanSquares.h"
 #include "../Operators/MutualInformation.h"
+
+#include <vector>
 
 namespace itk
 {
@@ -23,6 +26,8 @@ struct MetricParameters
   LnccParameters lncc; ///< its shifts are set from the means of the problem's images
   /** The range is that of the problem's scaled images, [0, 1]: the few voxels beyond it clamp. */
   MutualInformationParameters mutualInformation;
+  /** What each component of the images counts beside the others, > 0; empty: there is one. The energy is the mean. */
+  std::vector<double> weights;
 };
 
 /** The metric of a solver: one face for all the operators that compare images. */
@@ -55,9 +60,22 @@ public:
   double
   GradientScale() const;
 
+  int
+  NumberOfComponents() const
+  {
+    return m_Weights.count;
+  }
+
 private:
+  void
+  EvaluateComponent(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const;
+
+  std::int64_t
+  ComponentWorkspace(const MetricInputs & inputs) const;
+
   Device           m_Device;
   MetricParameters m_Parameters;
+  EnergyWeights    m_Weights; ///< their sum is 1
 };
 } // namespace engine
 } // namespace itk

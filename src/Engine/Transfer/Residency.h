@@ -22,7 +22,8 @@ namespace engine
  * The rule: a copy belongs to an address and a size, and is used only if the memory there has, byte for byte, the
  * content that it had when the copy was made. That is told by a digest (Operators/Digest.h) of the memory, taken anew
  * before each use. So an edit on the host needs no announcement, and a result never depends on whether there was a copy.
- * Reading the host's memory once costs about a third of an upload; memory of which there is no copy is not read.
+ * That is one pass of reading on all cores, at the speed of memcpy (11 GB/s per core, 12 those of memcpy, on one EPYC);
+ * memory of which there is no copy is not read.
  *
  * Copies of one GPU take at most so many bytes, by default an eighth of its memory; those that were not used for the
  * longest time go first. All go when an allocation would fail. One object per process, for all threads. */
