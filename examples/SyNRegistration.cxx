@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ITK's SyN with local correlation, as it is written for ITK but for one line: the class.
 #include "itkDisplacementFieldTransformParametersAdaptor.h"
-#include "itkGPUDiffeomorphicRegistrationMethod.h" // includes itkSyNImageRegistrationMethod.h
+#include "itkGPUSyNImageRegistrationMethod.h" // includes itkSyNImageRegistrationMethod.h
 #include "itkImageFileReader.h"
 #include "itkTransformFileWriter.h"
 
@@ -13,7 +13,7 @@ main(int argc, char * argv[])
     return EXIT_FAILURE; // fixed.nii.gz moving.nii.gz transform.h5
   }
   using ImageType = itk::Image<float, 3>;
-  using MethodType = itk::GPUDiffeomorphicRegistrationMethod<ImageType, ImageType>; // ITK: SyNImageRegistrationMethod
+  using MethodType = itk::GPUSyNImageRegistrationMethod<ImageType, ImageType>; // ITK: SyNImageRegistrationMethod
   using TransformType = MethodType::OutputTransformType;
   using FieldType = TransformType::DisplacementFieldType;
   auto fixed = itk::ReadImage<ImageType>(argv[1]);

@@ -28,13 +28,14 @@
 namespace itk
 {
 /** \class GPUDiffeomorphicRegistrationFactory
- * \brief Makes New() of ITK's v4 metrics and displacement-field filters give those of this module.
+ * \brief Makes New() of ITK's SyN, v4 metrics and displacement-field filters give those of this module.
  *
  * After GPUDiffeomorphicRegistrationFactory::RegisterOneFactory() these come from New() of ITK's class, in ITK's own code
  * too, on the device "auto":
  *
  * | ITK's class                                     | becomes                                                |
  * |-------------------------------------------------|--------------------------------------------------------|
+ * | SyNImageRegistrationMethod                      | GPUSyNImageRegistrationMethod                          |
  * | ANTSNeighborhoodCorrelationImageToImageMetricv4 | GPULocalNormalizedCrossCorrelationImageToImageMetricv4 |
  * | MattesMutualInformationImageToImageMetricv4     | GPUMattesMutualInformationImageToImageMetricv4         |
  * | MeanSquaresImageToImageMetricv4                 | GPUMeanSquaresImageToImageMetricv4                     |
@@ -43,14 +44,13 @@ namespace itk
  * | InvertDisplacementFieldImageFilter              | GPUInvertDisplacementFieldImageFilter                  |
  * | DisplacementFieldJacobianDeterminantFilter      | GPUDisplacementFieldJacobianDeterminantFilter          |
  *
- * metrics between images Image<T, D>, both of one type and the virtual image of it too, that compute in double; filters of
- * fields Image<Vector<T, D>, D>, the output of the same type, determinants of float or double; with T float or double and
- * D 2 or 3. What else a program creates is ITK's as before. Mattes' metric leaves GetJointPDF() empty. The device of such
- * objects can be chosen by the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE.
+ * SyN and metrics between images Image<T, D>, both of one type and the virtual image of it too, that compute in double;
+ * filters of fields Image<Vector<T, D>, D>, the output of the same type, determinants of float or double; with T float or
+ * double and D 2 or 3. What else a program creates is ITK's as before. Mattes' metric leaves GetJointPDF() empty. The
+ * device of such objects can be chosen by the environment variable ITK_GPU_DIFFEOMORPHIC_DEVICE.
  *
  * Left out on purpose: WarpImageFilter, because GPUWarpImageFilter does not derive from it (it has an interpolation where
- * that has an interpolator object), and SyNImageRegistrationMethod, because GPUDiffeomorphicRegistrationMethod runs the
- * greedy solver with defaults of its own: a program that asks for SyN would get another method without a word.
+ * that has an interpolator object).
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -106,10 +106,10 @@ private:
 
   template <typename TImage>
   void
-  OverrideMetricsOf();
+  OverrideRegistrationOf();
 
   void
-  OverrideMetrics();
+  OverrideRegistration();
 };
 } // namespace itk
 

@@ -31,7 +31,7 @@ GPUDiffeomorphicRegistrationFactory::GPUDiffeomorphicRegistrationFactory()
   this->OverrideDisplacementFieldFilters<float, 3>();
   this->OverrideDisplacementFieldFilters<double, 2>();
   this->OverrideDisplacementFieldFilters<double, 3>();
-  this->OverrideMetrics();
+  this->OverrideRegistration();
 }
 
 const char *
@@ -43,7 +43,7 @@ GPUDiffeomorphicRegistrationFactory::GetITKSourceVersion() const
 const char *
 GPUDiffeomorphicRegistrationFactory::GetDescription() const
 {
-  return "Metrics and displacement-field filters on a GPU, or on the CPU where there is none";
+  return "SyN, metrics and displacement-field filters on a GPU, or on the CPU where there is none";
 }
 
 ObjectFactoryBase *

@@ -22,9 +22,9 @@
 #include "itkGPUExponentialDisplacementFieldImageFilter.h"
 #include "itkGPUInvertDisplacementFieldImageFilter.h"
 #include "itkGPUMetricTesting.h"
+#include "itkGPUSyNImageRegistrationMethod.h"
 
 #include "itkImageRegistrationMethodv4.h"
-#include "itkSyNImageRegistrationMethod.h"
 #include "itkTestingMacros.h"
 #include "itkVersion.h"
 #include "itksys/SystemTools.hxx"
@@ -57,9 +57,9 @@ CheckMetricOverrides(Checker & checker, bool expected)
   using FloatMetric = itk::MeanSquaresImageToImageMetricv4<TImage, TImage, TImage, float>;
   checker.Expect(std::string(FloatMetric::New()->GetNameOfClass()) == "MeanSquaresImageToImageMetricv4",
                  "a metric that computes in float is ITK's");
-  // greedy is not SyN
-  using MethodType = itk::SyNImageRegistrationMethod<TImage, TImage>;
-  checker.Expect(std::string(MethodType::New()->GetNameOfClass()) == "SyNImageRegistrationMethod", "SyN is ITK's");
+  using ReplacementType = itk::GPUSyNImageRegistrationMethod<TImage, TImage>;
+  checker.Expect(IsReplaced<itk::SyNImageRegistrationMethod<TImage, TImage>, ReplacementType>() == expected,
+                 std::string("New() of ITK's SyN gives ") + (expected ? "this module's" : "ITK's"));
 }
 
 template <typename TComponent, unsigned int VDimension>
@@ -109,6 +109,33 @@ Register(const GPUMetricTesting::Pair<itk::Image<float, 2>> & pair, itk::Array<d
   method->Update();
   parameters = method->GetTransform()->GetParameters();
   return method->GetMetric()->GetNameOfClass();
+}
+
+/** The metric after a few iterations of SyN, likewise. */
+double
+RegisterSyN(const GPUMetricTesting::Pair<itk::Image<float, 2>> & pair)
+{
+  using ImageType = itk::Image<float, 2>;
+  using MethodType = itk::SyNImageRegistrationMethod<ImageType, ImageType>;
+  const auto metric = itk::ANTSNeighborhoodCorrelationImageToImageMetricv4<ImageType, ImageType>::New();
+  metric->SetUseMovingImageGradientFilter(false);
+  metric->SetUseFixedImageGradientFilter(false);
+  const auto method = MethodType::New();
+  method->SetMetric(metric);
+  method->SetFixedImage(pair.fixed);
+  method->SetMovingImage(pair.moving);
+  method->SetNumberOfLevels(1);
+  MethodType::ShrinkFactorsArrayType factors(1);
+  factors.Fill(1);
+  method->SetShrinkFactorsPerLevel(factors);
+  MethodType::SmoothingSigmasArrayType sigmas(1);
+  sigmas.Fill(0);
+  method->SetSmoothingSigmasPerLevel(sigmas);
+  MethodType::NumberOfIterationsArrayType iterations(1);
+  iterations.Fill(8);
+  method->SetNumberOfIterationsPerLevel(iterations);
+  method->Update();
+  return method->GetCurrentMetricValue();
 }
 
 void
@@ -162,6 +189,7 @@ itkGPUDiffeomorphicRegistrationFactoryTest(int argc, char * argv[])
   itk::Array<double>                                 parameters;
   checker.Expect(Register(pair, parameters) == "GPUMattesMutualInformationImageToImageMetricv4",
                  "a registration method's own metric is this module's");
+  const double value = RegisterSyN(pair);
 
   FactoryType::UnRegisterOneFactory();
   FactoryType::UnRegisterOneFactory();
@@ -186,6 +214,7 @@ itkGPUDiffeomorphicRegistrationFactoryTest(int argc, char * argv[])
   checker.ExpectBelow(GPUMetricTesting::RelativeDifference(parameters, originalParameters),
                       1e-6,
                       "affine registration through the factory");
+  checker.ExpectBelow(std::abs(value / RegisterSyN(pair) - 1.0), 0.02, "SyN through the factory, metric");
 
   itk::ObjectFactoryBase::RegisterFactory(factory);
   CheckAll(checker, true);
