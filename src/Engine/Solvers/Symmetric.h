@@ -99,9 +99,10 @@ struct SymmetricReport
  *   f <- G_totalVariance((1 + d_f) o f), 0 on the boundary, and m likewise; with Itk a variance below 0.5 mixes smoothed and
  *         not smoothed as ITK does,
  *   f^-1 <- the inverse of f from the last one by ITK's fixed point (Operators/Invert.h), f <- the inverse of f^-1; m likewise.
- *         Exact leaves out the second, and inverts by Newton's method at the end of a level.
+ *         Exact leaves out the second and takes Newton's method (Operators/RefineInverse.h) to 0.02 voxel, at the end of a
+ *         level to its last digits.
  * The metric's value is the mean over both directions. A level ends after its iterations or when ITK's window slope falls below
- * the threshold. The value is read in each iteration, the residuals of the inversions in each of theirs.
+ * the threshold. The value is read in each iteration, with Itk the residuals of the inversions in each of theirs.
  *
  * Result: u = m^-1 o f from fixed to moving image, and f^-1 o m back (Exact: refined to be the inverse of u), on the grid of the
  * last level.

@@ -6,6 +6,7 @@
 #include "../Operators/Invert.h"
 #include "../Operators/JacobianDeterminant.h"
 #include "../Operators/RecursiveGaussian.h"
+#include "../Operators/RefineInverse.h"
 
 #include <algorithm>
 #include <cmath>
@@ -265,16 +266,22 @@ SymmetricLevel::ApplyUpdate(const Field & update, const Field & spare, const Fie
     const Mask flags(reinterpret_cast<unsigned char *>(m_Spare[3].data), m_Lattice);
     RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), map, m_Scalars, flags, spare);
   }
+  if (m_Parameters.derivative == MidpointDerivative::Exact)
+  {
+    // Near at each voxel is enough for warping, and needs no number from the device; the level's end inverts well.
+    RefineInverseParameters refinement;
+    refinement.maximumIterations = 5;
+    refinement.tolerance = 0.02f;
+    RefineInverse(m_Device, refinement, map, inverse, m_Scalars);
+    return;
+  }
   InvertParameters inversion;
   inversion.useInitialEstimate = true;
   inversion.stepAfterTolerance = true;
   inversion.zeroBoundaryAxes = m_Problem.dimension;
   inversion.toIndex = m_ToIndex;
   Invert(m_Device, inversion, map, inverse, spare, m_Scalars);
-  if (m_Parameters.derivative == MidpointDerivative::Itk)
-  {
-    Invert(m_Device, inversion, inverse, map, spare, m_Scalars);
-  }
+  Invert(m_Device, inversion, inverse, map, spare, m_Scalars);
 }
 
 double
