@@ -211,7 +211,7 @@ EvaluateWideBoxes(const Device &       device,
   const dim3        grid(std::min(rows.steps, ReductionBlocks));
   const auto        kernel = EvaluateWideBoxesKernel<masked, aligned>;
   AllowSharedMemory(device, kernel, bytes);
-  kernel<<<grid, WideThreads, bytes, stream>>>(
+  kernel<<<grid, rows.threads, bytes, stream>>>(
     sums, images.valid, extent, rows, weight, coefficients, Partials(device));
   CheckLaunch(device, "Lncc: evaluate wide boxes");
   return grid;
@@ -239,7 +239,7 @@ SumWideCoefficients(const Device &       device,
   const std::size_t bytes = rows.SharedBytes<quantities>();
   const auto        kernel = FinishWideGradientKernel<quantities, aligned>;
   AllowSharedMemory(device, kernel, bytes);
-  kernel<<<dim3(rows.steps), WideThreads, bytes, stream>>>(
+  kernel<<<dim3(rows.steps), rows.threads, bytes, stream>>>(
     sums, images, extent, rows, weight, scale, moving, fixed);
   CheckLaunch(device, "Lncc: finish wide gradient");
 }

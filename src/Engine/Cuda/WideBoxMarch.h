@@ -147,6 +147,7 @@ struct RowPlan
   int chunk;
   int chunks;
   int rows;  ///< items of a block
+  int threads; ///< of a block, whole warps
   int items; ///< of the volume
   int steps; ///< of all blocks, one after another
 
@@ -166,6 +167,7 @@ struct RowPlan
     groups = inner + 2 * halo;
     constexpr int mostRows = 8; // of which each takes shared memory for its padding
     rows = std::min(WideThreads / groups, mostRows);
+    threads = DivideUp(rows * groups, 32) * 32;
     constexpr std::int64_t slots = 132 * WideBlocks;
     constexpr int          longestChunk = 64; // bounds what running sums lose
     double                 least = 0.0;
@@ -228,7 +230,7 @@ SumWideRow(const float * line, int pitch, int radius, float (&out)[MarchGroup])
 
 /** Kernel 2: sums planes of `input`, one volume per quantity, along x and y. The sink is called as
  * sink(x, y, z, room, sums[quantities][4]) for four voxels from x on of which `room` lie in the row, and as
- * sink.Prepare(x, y, z, room) well before. All threads of a block of WideThreads call it. */
+ * sink.Prepare(x, y, z, room) well before. All threads of the plan's blocks call it. */
 template <int quantities, bool aligned, typename TSink>
 __device__ __forceinline__ void
 MarchRows(const RowPlan & plan, const Extent & extent, int radiusX, int radiusY, const float * input, TSink & sink)
@@ -245,7 +247,7 @@ MarchRows(const RowPlan & plan, const Extent & extent, int radiusX, int radiusY,
   float * const            place = memory + row * lineSize + WidePadding + group;
   int                      buffer = 0;
 
-  for (int i = threadIdx.x; i < 2 * bufferSize; i += WideThreads)
+  for (int i = threadIdx.x; i < 2 * bufferSize; i += blockDim.x)
   {
     memory[i] = 0.0f;
   }
