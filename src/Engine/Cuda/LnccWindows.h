@@ -91,8 +91,12 @@ EvaluateWindow(const float (&sum)[moments], float windowCount, const WindowWeigh
     TakeLnccMoments(sum[MomentF], sum[MomentM], sum[MomentFF], sum[MomentMM], sum[MomentFM], inverse);
   if (padded)
   {
+    // none in most warps
     const float padding = counting == Counting::CountedOut ? windowCount : weight.whole - windowCount;
-    AddLnccPadding(window, padding * inverse, weight.fixedShift, weight.movingShift);
+    if (padding != 0.0f)
+    {
+      AddLnccPadding(window, padding * inverse, weight.fixedShift, weight.movingShift);
+    }
   }
   return EvaluateLnccWindow(window, inverse, weight.varianceFloor);
 }
