@@ -3,7 +3,7 @@
 // Box windows as wide along x as along y, of radius 1 to 4 there, LnccMarch.h:
 //   1 EvaluateBoxes       20 (images in, coefficients A, B, C out; 8 without)            about 110
 //   2 SumCoefficients     24 (coefficients and images in, gradient out)                  about 50
-//   On an H200 at 256^3, both, windows of 3, 5, 7 and 9: 0.25, 0.28, 0.31 and 0.38 ms, 0.72 to 0.48 of a copy's bandwidth; the
+//   On an H200 at 256^3, both, windows of 3, 5, 7 and 9: 0.26, 0.28, 0.31 and 0.38 ms, 0.72 to 0.48 of a copy's bandwidth; the
 //   first limit is the issue of instructions. 96 registers, no spills (with radius 4: 80, 8 bytes).
 // Others of radius up to 15 along x and y, LnccWideMarch.h:
 //   1 SumMomentsAlongZ        28 (images in, five sums along z out)                      about 60
