@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace itk
 {
@@ -89,6 +90,14 @@ struct Extent
   }
 };
 
+/** a / b, rounded up. */
+template <typename TA, typename TB>
+constexpr std::common_type_t<TA, TB>
+DivideUp(TA a, TB b)
+{
+  return (a + b - 1) / b;
+}
+
 /** One warp is a piece of a row, so that rows are read in whole cache lines. */
 constexpr int VoxelBlockX = 32;
 constexpr int VoxelBlockY = 8;
@@ -109,12 +118,12 @@ constexpr int EnoughVoxelBlocks = 4096;
 inline dim3
 VoxelGrid(const Extent & extent, std::int64_t maximumBlocks = std::int64_t{ 1 } << 31)
 {
-  const auto         share = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const std::int64_t tiles = share(extent.nx, VoxelBlockX) * share(extent.ny, VoxelBlockY);
+  const std::int64_t tiles = std::int64_t{ DivideUp(extent.nx, VoxelBlockX) } * DivideUp(extent.ny, VoxelBlockY);
   const std::int64_t x = std::min(tiles, maximumBlocks);
-  const std::int64_t wanted = std::max(share(extent.nz, PlanesPerThread), share(EnoughVoxelBlocks, x));
+  const std::int64_t wanted =
+    std::max<std::int64_t>(DivideUp(extent.nz, PlanesPerThread), DivideUp(EnoughVoxelBlocks, x));
   const std::int64_t pieces = std::min<std::int64_t>({ maximumBlocks / x, extent.nz, 65535, wanted });
-  const std::int64_t y = share(extent.nz, share(extent.nz, pieces));
+  const std::int64_t y = DivideUp(extent.nz, DivideUp(extent.nz, pieces));
   return dim3(static_cast<unsigned int>(x), static_cast<unsigned int>(y), 1);
 }
 

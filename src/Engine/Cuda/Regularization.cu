@@ -206,11 +206,10 @@ __launch_bounds__(VolumeBlockX * VolumeBlockY, 2)
 dim3
 VolumeGrid(const Extent & extent)
 {
-  const auto share = [](int a, int b) { return (a + b - 1) / b; };
-  const int  x = static_cast<int>(std::min<std::int64_t>(
-    static_cast<std::int64_t>(share(extent.nx, VolumeTileX)) * share(extent.ny, VolumeTileY), ReductionBlocks));
-  const int  pieces = std::min(ReductionBlocks / x, share(extent.nz, PlanesPerThread));
-  const int  y = share(extent.nz, share(extent.nz, pieces));
+  const int x = static_cast<int>(std::min<std::int64_t>(
+    static_cast<std::int64_t>(DivideUp(extent.nx, VolumeTileX)) * DivideUp(extent.ny, VolumeTileY), ReductionBlocks));
+  const int pieces = std::min(ReductionBlocks / x, DivideUp(extent.nz, PlanesPerThread));
+  const int y = DivideUp(extent.nz, DivideUp(extent.nz, pieces));
   return dim3(static_cast<unsigned int>(x), static_cast<unsigned int>(y), 1);
 }
 } // namespace

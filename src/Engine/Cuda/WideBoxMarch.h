@@ -27,12 +27,6 @@ constexpr int WidePadding = (WideRadius + MarchGroup - 1) / MarchGroup + 1;
  * neighbouring threads read neighbouring words. */
 constexpr int WideArrays = MarchGroup + 1;
 
-inline int
-DivideUp(int a, int b)
-{
-  return (a + b - 1) / b;
-}
-
 /** How SumColumns cuts a volume: chunks of planes, blocks of groups of four columns. */
 struct ColumnPlan
 {
