@@ -280,8 +280,8 @@ SymmetricLevel::ApplyUpdate(const Field & update, const Field & spare, const Fie
   inversion.stepAfterTolerance = true;
   inversion.zeroBoundaryAxes = m_Problem.dimension;
   inversion.toIndex = m_ToIndex;
-  Invert(m_Device, inversion, map, inverse, spare, m_Scalars);
-  Invert(m_Device, inversion, inverse, map, spare, m_Scalars);
+  Invert(m_Device, inversion, map, inverse, spare);
+  Invert(m_Device, inversion, inverse, map, spare);
 }
 
 double

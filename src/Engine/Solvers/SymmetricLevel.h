@@ -89,7 +89,7 @@ private:
   Field                       m_Spare[4];
   float *                     m_Scratch = nullptr;
   double *                    m_Energies = nullptr;
-  double *                    m_Scalars = nullptr; ///< for inversions and folds
+  double *                    m_Scalars = nullptr; ///< for residuals and folds
   SymmetricKernel             m_UpdateKernels[3];
   SymmetricKernel             m_TotalKernels[3];
 };
