@@ -217,18 +217,34 @@ __launch_bounds__(VoxelThreads, 4)
   });
 }
 
+/** One thread per voxel of the faces, both of the first axis before those of the next. */
 __global__ void
-__launch_bounds__(VoxelThreads) ZeroBoundaryKernel(Extent extent, int axes, int components, float * __restrict__ values)
+__launch_bounds__(StreamThreads) ZeroBoundaryKernel(Extent extent, int axes, int components, float * __restrict__ values)
 {
-  ForEachVoxel(extent, [&](int x, int y, int z, std::int64_t offset) {
-    if (IsOnBoundary(extent, axes, x, y, z))
+  const std::int64_t voxels = extent.NumberOfVoxels();
+  const int          size[3] = { extent.nx, extent.ny, extent.nz };
+  std::int64_t       number = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x;
+  for (int axis = 0; axis < axes; ++axis)
+  {
+    const std::int64_t face = voxels / size[axis];
+    if (number < 2 * face)
     {
+      const int          first = axis == 0 ? 1 : 0;
+      const int          second = axis == 2 ? 1 : 2;
+      const std::int64_t inFace = number < face ? number : number - face;
+      std::int64_t       place[3];
+      place[axis] = number < face ? 0 : size[axis] - 1;
+      place[first] = inFace % size[first];
+      place[second] = inFace / size[first];
+      float * const value = values + (place[2] * extent.ny + place[1]) * extent.nx + place[0];
       for (int c = 0; c < components; ++c)
       {
-        values[offset + c * extent.NumberOfVoxels()] = 0.0f;
+        value[c * voxels] = 0.0f;
       }
+      return;
     }
-  });
+    number -= 2 * face;
+  }
 }
 
 template <typename TOffset>
@@ -290,8 +306,17 @@ ZeroBoundary(const Device & device, int axes, const Field & field)
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(field.lattice);
-  ZeroBoundaryKernel<<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(extent, axes, field.components, field.data);
-  CheckLaunch(device, "ZeroBoundary");
+  std::int64_t       faces = 0;
+  for (int axis = 0; axis < axes; ++axis)
+  {
+    faces += 2 * extent.NumberOfVoxels() / field.lattice.own.size[axis];
+  }
+  if (faces > 0)
+  {
+    const auto blocks = static_cast<unsigned int>(DivideUp(faces, StreamThreads));
+    ZeroBoundaryKernel<<<blocks, StreamThreads, 0, stream>>>(extent, axes, field.components, field.data);
+    CheckLaunch(device, "ZeroBoundary");
+  }
 }
 } // namespace cuda
 } // namespace engine
