@@ -117,7 +117,7 @@ Register(const HostField &                 fixedImage,
   const DeviceFloats  inverse(lattice, 3);
   const DeviceScalars minimum(2);
   solver.WriteForward(forward);
-  solver.WriteInverse(inverse);
+  solver.WriteInverse(forward, inverse);
   JacobianDeterminant(TestDevice(), Matrix3(), forward, Field(), minimum.Data());
   result.forward = forward.Download();
   result.inverse = inverse.Download();

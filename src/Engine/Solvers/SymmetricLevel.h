@@ -2,6 +2,7 @@
 #ifndef itkEngineSymmetricLevel_h
 #define itkEngineSymmetricLevel_h
 
+#include "../Core/LateCopy.h"
 #include "../Operators/GaussianSmooth.h"
 #include "../Operators/NormalizeStep.h"
 #include "MidpointUnits.h"
@@ -46,7 +47,8 @@ private:
     Field              atMiddle;
     Mask               maskAtMiddle;
     Field              update;
-    double *           norms; ///< of the update
+    double *           norms;             ///< of the update, for SymmetricStep::LargestNorm
+    const double *     largest = nullptr; ///< norm of the update, which is yet to be scaled by it
     std::unique_ptr<StepRule> stepRule;
   };
 
@@ -61,16 +63,16 @@ private:
   void
   TakeGradient(bool ofFixed, const ConstField & image, float scale, const Field & gradient);
 
-  /** Scales a smoothed gradient to a step. */
+  /** Smooths a gradient and makes a step of it. The gradient is overwritten. */
   void
-  TakeStep(Side & side, const Field & gradient);
+  TakeStep(Side & side, const Field & gradient, const Field & step);
 
   void
   Smooth(const SymmetricKernel (&kernels)[3], double variance, const Field & input, const Field & output);
 
   /** Composes a map with its update, and finds its inverse. */
   void
-  ApplyUpdate(const Field & update, const Field & spare, const Field & map, const Field & inverse);
+  ApplyUpdate(const Side & side, const Field & spare, const Field & map, const Field & inverse);
 
   Device                      m_Device;
   const SymmetricProblem &    m_Problem;
@@ -89,6 +91,7 @@ private:
   Field                       m_Spare[4];
   float *                     m_Scratch = nullptr;
   double *                    m_Energies = nullptr;
+  LateCopy                    m_Values; ///< of the energies
   double *                    m_Scalars = nullptr; ///< for residuals and folds
   SymmetricKernel             m_UpdateKernels[3];
   SymmetricKernel             m_TotalKernels[3];
