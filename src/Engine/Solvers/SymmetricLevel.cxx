@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "SymmetricLevel.h"
 
+#include "../Core/RecordWork.h"
 #include "../Operators/Arithmetic.h"
 #include "../Operators/Compose.h"
 #include "../Operators/Invert.h"
@@ -76,6 +77,7 @@ SymmetricLevel::SymmetricLevel(const Device &              device,
   , m_Metric(metric)
   , m_Geometry(geometry)
   , m_Lattice(geometry.lattice)
+  , m_Iterations(parameters.levels[level].iterations)
   , m_ToIndex(toIndex)
   , m_Units(problem, geometry)
   , m_Arena(device, ArenaBytes(problem, parameters, metric, level, geometry.lattice))
@@ -312,8 +314,8 @@ SymmetricLevel::ApplyUpdate(const Side & side, const Field & spare, const Field 
   Invert(m_Device, inversion, inverse, map, spare);
 }
 
-double
-SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
+void
+SymmetricLevel::Evaluate(int iteration, const SymmetricState & state)
 {
   WarpToMiddle(state);
   MidpointImages images;
@@ -329,21 +331,24 @@ SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
     images.movingMask = images.movingMask ? images.movingMask : images.valid;
   }
   m_Metric.Evaluate(images, m_Energies, m_Scratch);
-  m_Values.Queue(m_Energies);
+}
 
+void
+SymmetricLevel::Update(const SymmetricState & state)
+{
   if (m_Parameters.derivative == MidpointDerivative::Itk)
   {
     // the moving image's gradient moves the map of the fixed image, and the other way round, as ITK has it
-    TakeGradient(false, images.moving, 1.0f, m_Spare[0]);
-    TakeGradient(true, images.fixed, 1.0f, m_Spare[1]);
+    TakeGradient(false, m_Moving.atMiddle, 1.0f, m_Spare[0]);
+    TakeGradient(true, m_Fixed.atMiddle, 1.0f, m_Spare[1]);
   }
   else
   {
     // An update d of a map takes its image at the middle from x - d. A step rule wants the gradient, of which the step is
     // the other direction.
     const float scale = m_Parameters.step == SymmetricStep::Rule ? -1.0f : 1.0f;
-    TakeGradient(true, images.fixed, scale, m_Spare[0]);
-    TakeGradient(false, images.moving, scale, m_Spare[1]);
+    TakeGradient(true, m_Fixed.atMiddle, scale, m_Spare[0]);
+    TakeGradient(false, m_Moving.atMiddle, scale, m_Spare[1]);
   }
   TakeStep(m_Fixed, m_Spare[0], m_Spare[2]);
   TakeStep(m_Moving, m_Spare[1], m_Spare[0]);
@@ -354,7 +359,34 @@ SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
   }
   ApplyUpdate(m_Fixed, m_Spare[1], state.FixedToMiddle(), state.FixedToMiddleInverse());
   ApplyUpdate(m_Moving, m_Spare[1], state.MovingToMiddle(), state.MovingToMiddleInverse());
+}
 
+double
+SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
+{
+  // ITK's inversions look at the device, which cannot be recorded.
+  if (iteration == 1 && m_Iterations >= IterationsToRecord && m_Parameters.derivative == MidpointDerivative::Exact)
+  {
+    m_Evaluate = RecordWork(m_Device, [this, &state] { this->Evaluate(1, state); });
+    m_Update = RecordWork(m_Device, [this, &state] { this->Update(state); });
+  }
+  if (m_Evaluate)
+  {
+    m_Evaluate();
+  }
+  else
+  {
+    this->Evaluate(iteration, state);
+  }
+  m_Values.Queue(m_Energies);
+  if (m_Update)
+  {
+    m_Update();
+  }
+  else
+  {
+    this->Update(state);
+  }
   // There long since: what has been queued meanwhile keeps the device busy until the next iteration is.
   double energies[MidpointMetric::NumberOfEnergies];
   std::copy_n(m_Values.Wait(), MidpointMetric::NumberOfEnergies, energies);

@@ -7,6 +7,7 @@
 #include "../Operators/NormalizeStep.h"
 #include "MidpointUnits.h"
 
+#include <functional>
 #include <memory>
 
 namespace itk
@@ -33,9 +34,12 @@ public:
         unsigned int                level,
         const LevelGeometry &       geometry);
 
-  /** One iteration, counted from 0; returns the metric's value before its step. */
+  /** One iteration, counted from 0, of one state; returns the metric's value before its step. */
   double
   Iterate(int iteration, const SymmetricState & state);
+
+  /** With the exact derivative a level of so many iterations replays them from the second on (Core/RecordWork.h). */
+  static constexpr int IterationsToRecord = 5;
 
 private:
   /** One of the two images. */
@@ -59,6 +63,12 @@ private:
   void
   WarpToMiddle(const SymmetricState & state);
 
+  /** The parts of an iteration: the metric, and what its slopes do to the maps. */
+  void
+  Evaluate(int iteration, const SymmetricState & state);
+  void
+  Update(const SymmetricState & state);
+
   /** Writes the gradient of one side's update. */
   void
   TakeGradient(bool ofFixed, const ConstField & image, float scale, const Field & gradient);
@@ -80,6 +90,7 @@ private:
   MidpointMetric              m_Metric;
   LevelGeometry               m_Geometry;
   Lattice                     m_Lattice;
+  int                         m_Iterations;
   Matrix3                     m_ToIndex;
   MidpointUnits               m_Units;
   Arena                       m_Arena;
@@ -95,6 +106,8 @@ private:
   double *                    m_Scalars = nullptr; ///< for residuals and folds
   SymmetricKernel             m_UpdateKernels[3];
   SymmetricKernel             m_TotalKernels[3];
+  std::function<void()>       m_Evaluate; ///< recorded, as is
+  std::function<void()>       m_Update;   ///< this
 };
 } // namespace engine
 } // namespace itk
