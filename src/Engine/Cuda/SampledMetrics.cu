@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Per voxel: the corners of both images in, 17 bytes out (8 in where the grid is the images' own). Correlation: 17 bytes in and 48 out for the window sums of six
-// moments along x and y, 48 + 17 in and 16 out for those along z and what follows from them: 146, a window's other values
-// coming from the caches. With the slopes of all windows 96 more along z, 40 for the terms and 9 passes of 16 over them.
-// float64 arithmetic throughout, with a radius of 3 about 180 operations and 70 conversions to float32 and back in the first
-// of the two kernels, 70 operations and the divisions in the second.
+// Per voxel: the corners of both images in, 17 bytes out (8 in where the grid is the images' own). Correlation: 17 bytes in
+// and 48 out for the window sums of six moments along x and y, 48 + 17 in and 16 out for those along z and what follows from
+// them: 146, a window's other values coming from the caches. With the slopes of all windows 96 more along z, 40 for the terms
+// and 9 passes of 16 over them. float64 arithmetic throughout, with a radius of 3 about 180 operations and 70 conversions to
+// float32 and back in the first of the two kernels, 70 operations and the divisions in the second.
 #include "../Operators/SampledMetrics.h"
 
 #include "Reduce.h"
