@@ -208,17 +208,17 @@ JacobianDeterminant(const Device &     device,
 }
 
 void
-RelaxFolds(const Device & device,
-           float          threshold,
-           const Field &  displacement,
-           double *       count,
-           const Mask &   flags,
-           const Field &  workspace)
+RelaxFolds(const Device &     device,
+           const FoldLimits & limits,
+           const Field &      displacement,
+           double *           count,
+           const Mask &       flags,
+           const Field &      workspace)
 {
   RequireField(displacement, displacement.lattice, 3, "displacement");
   RequireField(flags, displacement.lattice, 1, "flags");
   RequireField(workspace, displacement.lattice, 3, "workspace");
-  ITK_ENGINE_DISPATCH(device, RelaxFolds(device, threshold, displacement, count, flags, workspace));
+  ITK_ENGINE_DISPATCH(device, RelaxFolds(device, limits, displacement, count, flags, workspace));
 }
 
 void

@@ -22,6 +22,10 @@ RefineInverse(const Device &                  device,
   {
     ThrowError("RefineInverse: ", parameters.maximumIterations, " iterations: a number >= 0 is needed");
   }
+  if (parameters.maximumCells < 0)
+  {
+    ThrowError("RefineInverse: at most ", parameters.maximumCells, " cells: a number >= 0 is needed");
+  }
   if (!(parameters.tolerance >= 0.0f))
   {
     ThrowError("RefineInverse: the tolerance is ", parameters.tolerance, ": a number >= 0 is needed");

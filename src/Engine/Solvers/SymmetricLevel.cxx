@@ -294,13 +294,14 @@ SymmetricLevel::ApplyUpdate(const Side & side, const Field & spare, const Field 
   if (m_Parameters.minimumJacobian > 0.0)
   {
     const Mask flags(reinterpret_cast<unsigned char *>(m_Spare[3].data), m_Lattice);
-    RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), map, m_Scalars, flags, spare);
+    RelaxFolds(m_Device, { static_cast<float>(m_Parameters.minimumJacobian) }, map, m_Scalars, flags, spare);
   }
   if (m_Parameters.derivative == MidpointDerivative::Exact)
   {
     // Near at each voxel is enough for warping, and needs no number from the device; the level's end inverts well.
     RefineInverseParameters refinement;
     refinement.maximumIterations = 5;
+    refinement.maximumCells = 0;
     refinement.tolerance = 0.02f;
     RefineInverse(m_Device, refinement, map, inverse, m_Scalars);
     return;
