@@ -193,6 +193,14 @@ MinimumMaximum(const Device & device, const ConstField & field, double * result,
 }
 
 void
+InnerProduct(const Device & device, const ConstField & a, const ConstField & b, double * result)
+{
+  RequireField(a, a.lattice, a.components, "first field");
+  RequireField(b, a.lattice, a.components, "second field");
+  ITK_ENGINE_DISPATCH(device, InnerProduct(device, a, b, result));
+}
+
+void
 JacobianDeterminant(const Device &     device,
                     const Matrix3 &    toIndex,
                     const ConstField & displacement,
