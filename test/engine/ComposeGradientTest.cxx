@@ -27,7 +27,7 @@ struct Input
     ComposeParameters parameters;
     parameters.affine = ToAffineMap(affine);
     parameters.outside = outside;
-    parameters.addInner = addInner;
+    parameters.innerWeight = addInner ? 1.0f : 0.0f;
     parameters.innerScale = static_cast<float>(scale);
     return parameters;
   }

@@ -41,9 +41,13 @@ Compose(const Device &,
       for (int c = 0; c < 3; ++c)
       {
         SampleValues(block, outer.Component(c), clamp, 0.0f, values);
-        if (parameters.addInner && inner)
+        if (parameters.outerWeight != 1.0f)
         {
-          AddScaledRow(u[c], scale, values, count);
+          ScaleRow(values, parameters.outerWeight, values, count);
+        }
+        if (parameters.innerWeight != 0.0f && inner)
+        {
+          AddScaledRow(u[c], parameters.innerWeight * scale, values, count);
         }
         // last, since the output may be the inner field
         std::copy_n(values, count, output.Component(c) + offset);

@@ -100,6 +100,7 @@ Splat(const Device &,
       const ResampleParameters & parameters,
       const ConstField &         value,
       const ConstField &         displacement,
+      float                      scale,
       const Field &              output,
       float *)
 {
@@ -181,7 +182,8 @@ Splat(const Device &,
       const double * const from = slab + c * voxels;
       for (std::int64_t i = 0; i < voxels; ++i)
       {
-        to[i] = static_cast<float>(parameters.accumulate ? to[i] + from[i] : from[i]);
+        const double sum = scale * from[i];
+        to[i] = static_cast<float>(parameters.accumulate ? to[i] + sum : sum);
       }
     }
   });

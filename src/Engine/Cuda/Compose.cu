@@ -26,7 +26,8 @@ struct ComposeArguments
   AffineMap           affine;
   const double *      innerMaximum;
   float               innerScale;
-  bool                addInner;
+  float               innerWeight;
+  float               outerWeight;
   bool                clamp;
   int                 outerSize[3];
   FieldComponents<const float> outer;
@@ -68,7 +69,9 @@ __launch_bounds__(VoxelThreads, 4)
 #pragma unroll
     for (int c = 0; c < 3; ++c)
     {
-      arguments.output.component[c][offset] = arguments.addInner ? v[c] + u[c] : u[c];
+      // a weight of 0 lets no NaN pass
+      const float direct = arguments.innerWeight != 0.0f ? arguments.innerWeight * v[c] : 0.0f;
+      arguments.output.component[c][offset] = direct + arguments.outerWeight * u[c];
     }
   });
 }
@@ -87,7 +90,8 @@ Compose(const Device &            device,
   arguments.affine = parameters.affine;
   arguments.innerMaximum = parameters.innerMaximum;
   arguments.innerScale = parameters.innerScale;
-  arguments.addInner = parameters.addInner;
+  arguments.innerWeight = parameters.innerWeight;
+  arguments.outerWeight = parameters.outerWeight;
   arguments.clamp = parameters.outside == Outside::Clamp;
   std::copy(outer.lattice.own.size, outer.lattice.own.size + 3, arguments.outerSize);
   arguments.outer = FieldComponents<const float>(outer);

@@ -37,6 +37,23 @@ VectorFloats(const Lattice & lattice)
 }
 } // namespace
 
+namespace
+{
+void
+RequireSplatArguments(const Device &     device,
+                      const ConstField & value,
+                      const ConstField & displacement,
+                      const Field &      output,
+                      const float *      workspace)
+{
+  if (output.data == value.data || output.data == displacement.data)
+  {
+    ThrowError("Splat: the output must be neither the value nor the displacement");
+  }
+  RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
+}
+} // namespace
+
 void
 Splat(const Device &             device,
       const ResampleParameters & parameters,
@@ -52,12 +69,8 @@ Splat(const Device &             device,
   {
     RequireField(displacement, value.lattice, 3, "displacement");
   }
-  if (output.data == value.data || output.data == displacement.data)
-  {
-    ThrowError("Splat: the output must be neither the value nor the displacement");
-  }
-  RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
-  ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, output, workspace));
+  RequireSplatArguments(device, value, displacement, output, workspace);
+  ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, 1.0f, output, workspace));
 }
 
 std::int64_t
@@ -69,25 +82,47 @@ SplatWorkspace(const Device & device, const Lattice & outputLattice)
 
 namespace
 {
-/** All gradients of sampling. Splat first: the one-pass part may overwrite the slope. */
+/** What the samples and the slope itself are multiplied by. */
+struct BackwardsWeights
+{
+  float sample = 1.0f;
+  float direct = 0.0f; ///< goes to the displacement alone
+};
+
+/** All gradients of sampling. Splat first, since the one-pass part may overwrite the slope; but last if both add up in
+ * one field. */
 void
 SampleBackwards(const Device &             device,
                 const ResampleParameters & parameters,
                 const ConstField &         moving,
                 const ConstField &         displacement,
                 const ConstField &         slope,
-                float                      direct,
+                const BackwardsWeights &   weights,
                 const ResampleGradients &  gradients,
                 float *                    workspace)
 {
-  if (gradients.moving)
+  const bool         isSum = gradients.moving && gradients.moving.data == gradients.displacement.data;
+  ResampleParameters scattering = parameters;
+  scattering.accumulate = parameters.accumulate || isSum;
+  const auto scatter = [&] {
+    RequireSplatArguments(device, slope, displacement, gradients.moving, workspace);
+    ITK_ENGINE_DISPATCH(
+      device, Splat(device, scattering, slope, displacement, weights.sample, gradients.moving, workspace));
+  };
+  if (gradients.moving && !isSum)
   {
-    Splat(device, parameters, slope, displacement, gradients.moving, workspace);
+    scatter();
   }
   if (gradients.displacement || gradients.affine || gradients.matrix)
   {
     ITK_ENGINE_DISPATCH(
-      device, PositionGradient(device, parameters, moving, displacement, slope, direct, gradients));
+      device,
+      PositionGradient(
+        device, parameters, moving, displacement, slope, weights.sample, weights.direct, gradients));
+  }
+  if (isSum)
+  {
+    scatter();
   }
 }
 } // namespace
@@ -129,7 +164,7 @@ ResampleGradient(const Device &             device,
   {
     ThrowError("ResampleGradient: nothing to compute: all gradients are absent");
   }
-  SampleBackwards(device, parameters, moving, displacement, slope, 0.0f, gradients, workspace);
+  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace);
 }
 
 std::int64_t
@@ -190,8 +225,10 @@ ComposeGradient(const Device &            device,
   backwards.moving = gradients.outer;
   backwards.displacement = gradients.inner;
   backwards.affine = gradients.affine;
-  const float direct = parameters.addInner ? parameters.innerScale : 0.0f;
-  SampleBackwards(device, sampling, outer, inner, slope, direct, backwards, workspace);
+  BackwardsWeights weights;
+  weights.sample = parameters.outerWeight;
+  weights.direct = parameters.innerWeight * parameters.innerScale;
+  SampleBackwards(device, sampling, outer, inner, slope, weights, backwards, workspace);
 }
 
 std::int64_t
@@ -244,10 +281,8 @@ ExponentialGradient(const Device &                device,
     const Field      to = (squarings - i) % 2 == 1 ? gradient : step(i + 1);
     ComposeGradients gradients;
     gradients.inner = to;
-    ComposeGradient(device, composition, step(i), step(i), from, gradients, false, nullptr);
-    gradients = ComposeGradients();
     gradients.outer = to;
-    ComposeGradient(device, composition, step(i), step(i), from, gradients, true, adjointWorkspace);
+    ComposeGradient(device, composition, step(i), step(i), from, gradients, false, adjointWorkspace);
     from = to;
   }
   LinearCombination(device, scale, from, 0.0f, ConstField(), gradient);

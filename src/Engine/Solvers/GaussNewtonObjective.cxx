@@ -49,11 +49,9 @@ GaussNewtonObjective::MakeSizes(const Device &       device,
   sizes.vectors = Round(3 * setup.flow.segments * voxels);
   sizes.curvature = Round((metric.NumberOfComponents() > 1 ? 6 : 3) * voxels);
   sizes.flow = VelocityFlow::MemoryFloats(lattice, setup.flow);
-  const VelocityFlow flow(device, lattice, setup.flow, nullptr);
   // While the metric is evaluated, residual and curvature are free; before the first product, step and direction are.
   sizes.workspace = Round(std::max({ spectralFloats,
-                                     flow.TangentWorkspace(),
-                                     flow.AdjointWorkspace(),
+                                     VelocityFlow::WorkspaceFloats(device, lattice, setup.flow),
                                      metric.Workspace(setup.inputs) - sizes.vectors - sizes.curvature,
                                      CurvatureFloats(metric, lattice) - 3 * sizes.vectors,
                                      std::int64_t{ 64 } }));
