@@ -140,6 +140,8 @@ AddMapCases(std::vector<Entry> & entries);
 void
 AddFieldCases(std::vector<Entry> & entries);
 void
+AddSpectralCases(std::vector<Entry> & entries);
+void
 AddMetricCases(std::vector<Entry> & entries);
 void
 AddSolverCases(std::vector<Entry> & entries);
