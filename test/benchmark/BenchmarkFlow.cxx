@@ -177,12 +177,13 @@ struct FlowCase
 };
 
 Case
-MakeIntegrate(Problem & p)
+MakeIntegrate(Problem & p, bool plans)
 {
   const FlowCase c(p);
-  Case           one{ 3 * 24, "3 compositions of a field with itself, each: read 12, write 12" };
+  Case           one{ 3 * (plans ? 48.0 : 24.0),
+            std::string("3 compositions of a field with itself, each: read 12, write 12") + (plans ? "; plan: read 12, 12" : "") };
   one.workspaceBytes = c.Bytes();
-  one.work = [&p, c] { c.flow->Integrate(c.velocity.view, p.vector[0]); };
+  one.work = [&p, c, plans] { c.flow->Integrate(c.velocity.view, p.vector[0], false, plans); };
   return one;
 }
 
@@ -229,7 +230,8 @@ AddFlowCases(std::vector<Entry> & entries)
   entries.push_back({ "ComposeGradient/outer-planned", [](Problem & p) { return MakeGradient(p, false, true); } });
   entries.push_back({ "ComposeGradient/sum", [](Problem & p) { return MakeGradient(p, true, false); } });
   entries.push_back({ "ComposeGradient/sum-planned", [](Problem & p) { return MakeGradient(p, true, true); } });
-  entries.push_back({ "VelocityFlow/4/integrate", MakeIntegrate });
+  entries.push_back({ "VelocityFlow/4/integrate", [](Problem & p) { return MakeIntegrate(p, false); } });
+  entries.push_back({ "VelocityFlow/4/integrate-plan", [](Problem & p) { return MakeIntegrate(p, true); } });
   entries.push_back({ "VelocityFlow/4/tangent", [](Problem & p) { return MakeProduct(p, true, false); } });
   entries.push_back({ "VelocityFlow/4/adjoint", [](Problem & p) { return MakeProduct(p, false, true); } });
   entries.push_back({ "VelocityFlow/4/product", [](Problem & p) { return MakeProduct(p, true, true); } });

@@ -254,6 +254,10 @@ TEST(VelocityFlow, AdjointIsTheTransposeOfTangent)
         SCOPED_TRACE(testing::Message() << Describe(lattice) << ' ' << segments << " segments, " << timeSteps << " steps");
         for (const Outside outside : { Outside::Value, Outside::Clamp })
         {
+          if (outside == Outside::Value && timeSteps != 4)
+          {
+            continue;
+          }
           Flow flow(lattice, timeSteps, segments, outside);
           flow.Integrate(velocity);
           const HostField tangent = flow.Tangent(direction);
@@ -357,7 +361,10 @@ TEST(VelocityFlow, RefusesWhatDoesNotFit)
   EXPECT_THROW(flow.Adjoint(field, direction, false, workspace.Data()), Error);
   EXPECT_THROW(flow.Integrate(field, field), Error);
   EXPECT_THROW(flow.Integrate(velocity, Field(velocity.View().Component(3), lattice, 3)), Error);
-  flow.Integrate(velocity, field);
+  flow.Integrate(velocity, field, false, false);
+  EXPECT_NO_THROW(flow.Tangent(direction, field, workspace.Data()));
+  EXPECT_THROW(flow.Adjoint(field, direction, false, workspace.Data()), Error); // before PlanAdjoint
+  flow.PlanAdjoint();
   EXPECT_NO_THROW(flow.Tangent(direction, field, workspace.Data()));
   EXPECT_NO_THROW(flow.Adjoint(field, direction, false, workspace.Data()));
   EXPECT_THROW(flow.Tangent(field, field, workspace.Data()), Error);
