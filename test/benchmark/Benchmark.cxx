@@ -185,6 +185,7 @@ SelectEntries(const std::string & filter)
   std::vector<Entry> all;
   AddSamplingCases(all);
   AddMapCases(all);
+  AddFlowCases(all);
   AddFieldCases(all);
   AddSpectralCases(all);
   AddMetricCases(all);

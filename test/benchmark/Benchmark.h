@@ -138,6 +138,8 @@ AddSamplingCases(std::vector<Entry> & entries);
 void
 AddMapCases(std::vector<Entry> & entries);
 void
+AddFlowCases(std::vector<Entry> & entries);
+void
 AddFieldCases(std::vector<Entry> & entries);
 void
 AddSpectralCases(std::vector<Entry> & entries);

@@ -25,6 +25,7 @@ struct SpectralBlock
   float       weight;
   float       divergenceWeight;
   float       shift; ///< of |k|^2
+  float       filter; ///< XXX experiment
   float       zero;  ///< what counts as B where it is 0, for its inverse
 };
 
@@ -44,7 +45,9 @@ BlockCoefficients(const SpectralBlock & block, float full, float odd, float & di
     float       a = block.weight * (power > 0 ? base : 1.0f);
     a *= power > 1 ? base : 1.0f;
     a *= power > 2 ? base : 1.0f;
-    const float c = block.divergenceWeight * (1.0f + full);
+    const float boost = expf(block.filter * full);
+    a *= boost;
+    const float c = block.divergenceWeight * (1.0f + full) * boost;
     if constexpr (action == SpectralAction::Apply)
     {
       diagonal = a;
