@@ -243,6 +243,10 @@ TEST(ComposeGradient, RefusesWhatDoesNotFit)
   gradients.inner = u;
   EXPECT_THROW(call(slope), Error);
   gradients.inner = inner;
+  parameters.outerScale.scale = 0.5f;
+  EXPECT_THROW(call(slope), Error);
+  parameters.outerScale.scale = 1.0f;
+  EXPECT_NO_THROW(call(slope));
   const DeviceScalars norm(1);
   parameters.innerMaximum = norm.Data();
   EXPECT_THROW(call(slope), Error);

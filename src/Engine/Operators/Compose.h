@@ -2,6 +2,7 @@
 #ifndef itkEngineCompose_h
 #define itkEngineCompose_h
 
+#include "../Math/LimitedScale.h"
 #include "Resample.h"
 
 namespace itk
@@ -17,9 +18,10 @@ struct ComposeParameters
   /** Optional, in device memory: v is multiplied by innerScale / max(1, *innerMaximum) instead, so that a step of
    * largest norm *innerMaximum never moves a point by more than innerScale, without the host knowing the norm. */
   const double * innerMaximum = nullptr;
+  StepScale      outerScale; ///< u is multiplied by this
 };
 
-/** Composition of displacement fields: output(x) = s v(x) + u(A x + s v(x)), with s the scale above.
+/** Composition of displacement fields: output(x) = s v(x) + t u(A x + s v(x)), with s and t the scales above.
  *
  * \param outer  u, 3 components on its own lattice, in voxels of that lattice; linear interpolation, see Outside.
  * \param inner  v, 3 components on the output lattice, in voxels; absent: v = 0.

@@ -22,7 +22,7 @@ struct ComposeGradients
  *   q(x) = (grad u)^T g(x) at A x + s v(x),
  *   dL/du = Splat(g),  dL/dv = s (g + q)  (s q without addInner),  dL/dA = sum q(x) x^T,  dL/db = sum q(x).
  *
- * \param parameters as given to Compose. `innerMaximum` must be null: a scale that is computed from v has a derivative
+ * \param parameters as given to Compose. `outerScale` must be 1 and `innerMaximum` null: a scale that is computed from v has a derivative
  *                   of its own, which is not local.
  * \param inner      v; absent: v = 0, then the gradient to it is that at 0.
  * \param accumulate every result is added to what is there.

@@ -170,6 +170,10 @@ ComposeGradient(const Device &            device,
       ThrowError("ComposeGradient: the gradient to the inner displacement must be neither of the displacements");
     }
   }
+  if (parameters.outerScale.scale != 1.0f || parameters.outerScale.largest)
+  {
+    ThrowError("ComposeGradient: the outer displacement has a scale, ", parameters.outerScale.scale, ": 1 is needed");
+  }
   if (parameters.innerMaximum)
   {
     ThrowError("ComposeGradient: innerMaximum is set: the scale of the inner displacement must be a constant");
