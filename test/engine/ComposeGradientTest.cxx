@@ -244,6 +244,10 @@ TEST(ComposeGradient, RefusesWhatDoesNotFit)
   EXPECT_THROW(call(slope), Error);
   gradients.inner = inner;
   const DeviceScalars norm(1);
+  parameters.outerScale.largest = norm.Data();
+  EXPECT_THROW(call(slope), Error);
+  parameters.outerScale.largest = nullptr;
+  EXPECT_NO_THROW(call(slope));
   parameters.innerMaximum = norm.Data();
   EXPECT_THROW(call(slope), Error);
 }

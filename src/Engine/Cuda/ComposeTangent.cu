@@ -171,7 +171,7 @@ ComposeTangent(const Device &            device,
   arguments.affine = parameters.affine;
   arguments.scale = parameters.innerScale;
   arguments.innerWeight = parameters.innerWeight;
-  arguments.outerWeight = parameters.outerWeight;
+  arguments.outerWeight = parameters.outerScale.scale;
   arguments.clamp = parameters.outside == Outside::Clamp;
   std::copy(outer.lattice.own.size, outer.lattice.own.size + 3, arguments.outerSize);
   arguments.outer = FieldComponents<const float>(outer);
