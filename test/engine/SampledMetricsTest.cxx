@@ -481,6 +481,58 @@ TEST(SampledMetrics, CentralDifferencesStopAtTheRim)
   });
 }
 
+// Checks that images on the grid itself give what they give as images that are sampled at displacements of 0.
+TEST(SampledMetrics, VoxelsAreTakenAsTheyAre)
+{
+  const Lattice lattice(37, 9, 5);
+  HostMask      mask = MakeMask(lattice, 3, 0.7);
+  HostDoubles   images[2] = { ToDoubles(MakeImage(lattice, 1)), ToDoubles(MakeImage(lattice, 2)) };
+  for (double & value : images[0].values)
+  {
+    value *= 100.0 / 3.0;
+  }
+  const DeviceDoubles       fixed(images[0]);
+  const DeviceDoubles       moving(images[1]);
+  const DeviceField<double> zero(HostDoubles(lattice, 3));
+  const DeviceMask          deviceMask(mask);
+  SampleImage<double>       inputs[2];
+  for (int i = 0; i < 2; ++i)
+  {
+    inputs[i].data = (i == 0 ? fixed : moving).View().data;
+    std::copy_n(lattice.size, 3, inputs[i].size);
+  }
+  for (const SampleRounding rounding : { SampleRounding::None, SampleRounding::ToFloat, SampleRounding::Truncate })
+  {
+    for (const bool isMasked : { false, true })
+    {
+      std::vector<HostDoubles> results;
+      std::vector<HostMask>    valid;
+      for (const bool isSampled : { false, true })
+      {
+        const DeviceDoubles outputs[2] = { DeviceDoubles(lattice), DeviceDoubles(lattice) };
+        const DeviceMask    counts(lattice);
+        MetricSamples       samples;
+        samples.lattice = lattice;
+        samples.fixed = outputs[0].View().data;
+        samples.moving = outputs[1].View().data;
+        samples.valid = counts.View().data;
+        samples.mask = isMasked ? deviceMask.View().data : nullptr;
+        samples.fixedRounding = samples.movingRounding = rounding;
+        samples.movingMap.displacement = isSampled ? zero.View().data : nullptr;
+        EXPECT_EQ(AreSamplesVoxels(samples, inputs[0], inputs[1]), !isSampled);
+        SampleImages(TestDevice(), samples, inputs[0], inputs[1]);
+        results.push_back(outputs[0].Download());
+        results.push_back(outputs[1].Download());
+        valid.push_back(counts.Download());
+      }
+      EXPECT_EQ(valid[0].values, valid[1].values);
+      EXPECT_EQ(results[0].values, results[2].values);
+      EXPECT_EQ(results[1].values, results[3].values);
+      EXPECT_GT(Norm(results[0]), 1.0);
+    }
+  }
+}
+
 TEST(SampledMetrics, FlatWindowsCountAsCorrelated)
 {
   const Lattice lattice(9, 8, 7);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Per voxel: the corners of both images in, 17 bytes out. Correlation: 17 bytes in and 48 out for the window sums of six
-// moments along x and y, 48 + 17 in and 16 out for those along z and what follows from them: 146, a window's other values
-// coming from the caches. With the slopes of all windows 96 more along z, 40 for the terms and 9 passes of 16 over them.
-// float64 arithmetic throughout, with a radius of 3 about 180 operations and 70 conversions to float32 and back in the first
-// of the two kernels, 70 operations and the divisions in the second.
+// Per voxel: the corners of both images in, 17 bytes out (8 in where the grid is the images' own). Correlation: 17 bytes in
+// and 48 out for the window sums of six moments along x and y, 48 + 17 in and 16 out for those along z and what follows from
+// them: 146, a window's other values coming from the caches. With the slopes of all windows 96 more along z, 40 for the terms
+// and 9 passes of 16 over them. float64 arithmetic throughout, with a radius of 3 about 180 operations and 70 conversions to
+// float32 and back in the first of the two kernels, 70 operations and the divisions in the second.
 #include "../Operators/SampledMetrics.h"
 
 #include "Reduce.h"
@@ -35,6 +35,24 @@ __launch_bounds__(VoxelThreads) SampleImagesKernel(const Extent                 
     samples.fixed[voxel] = valid ? RoundSample(fixed.Interpolate(f, 0, nullptr), samples.fixedRounding) : 0.0;
     samples.moving[voxel] = valid ? RoundSample(moving.Interpolate(m, 0, nullptr), samples.movingRounding) : 0.0;
   });
+}
+
+/** The same where AreSamplesVoxels. */
+template <typename T>
+__global__ void
+__launch_bounds__(StreamThreads) TakeVoxelsKernel(const __grid_constant__ MetricSamples samples,
+                                                  const std::int64_t                    voxels,
+                                                  const T * __restrict__ fixed,
+                                                  const T * __restrict__ moving)
+{
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < voxels; i += stride)
+  {
+    const bool valid = !samples.mask || samples.mask[i];
+    samples.valid[i] = valid ? 1 : 0;
+    samples.fixed[i] = valid ? RoundSample(fixed[i], samples.fixedRounding) : 0.0;
+    samples.moving[i] = valid ? RoundSample(moving[i], samples.movingRounding) : 0.0;
+  }
 }
 
 template <typename T>
@@ -119,6 +137,13 @@ SampleImagesOf(const Device &         device,
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(samples.lattice);
+  if (AreSamplesVoxels(samples, fixed, moving))
+  {
+    const std::int64_t voxels = extent.NumberOfVoxels();
+    TakeVoxelsKernel<T><<<StreamGrid(voxels), StreamThreads, 0, stream>>>(samples, voxels, fixed.data, moving.data);
+    CheckLaunch(device, "SampleImages");
+    return;
+  }
   SampleImagesKernel<T><<<VoxelGrid(extent), VoxelBlock(), 0, stream>>>(extent, samples, fixed, moving);
   CheckLaunch(device, "SampleImages");
 }

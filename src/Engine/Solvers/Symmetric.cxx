@@ -242,8 +242,8 @@ SymmetricSolver::CleanMaps() const
   {
     RemoveFolds(
       m_Device, m_Parameters.minimumJacobian, m_State.fields[i], Mask(flags.Data(), lattice), workspace);
-    InvertByNewton(
-      m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], workspace, scalars.Data());
+    // from what the iterations have kept near
+    RefineInverse(m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], scalars.Data());
   }
 }
 
