@@ -350,28 +350,31 @@ TEST(SampledMetrics, MatchDouble)
     ExpectNear(energy, slope, MeanSquaresInDouble(expected));
     const Buffer<double> workspace(
       TestDevice(), std::max(SampledCorrelationWorkspace(lattice), SampledMattesWorkspace(MakeBins())));
-    for (const bool allWindows : { false, true })
+    for (const std::array<int, 3> & radius : { std::array<int, 3>{ 2, 1, 2 }, { 0, 4, 1 }, { 40, 2, 50 } })
     {
-      SampledCorrelationParameters parameters;
-      parameters.radius[1] = 1;
-      parameters.allWindows = allWindows;
-      SampledCorrelation(
-        TestDevice(), parameters, device.samples, energy.Data(), slope.View().data, workspace.Data());
-      ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
-      if (!allWindows)
+      for (const bool allWindows : { false, true })
       {
-        const DeviceDoubles fixedSlope(lattice);
-        SampledCorrelation(TestDevice(),
-                           parameters,
-                           device.samples,
-                           energy.Data(),
-                           slope.View().data,
-                           workspace.Data(),
-                           fixedSlope.View().data);
+        SampledCorrelationParameters parameters;
+        std::copy_n(radius.data(), 3, parameters.radius);
+        parameters.allWindows = allWindows;
+        SampledCorrelation(
+          TestDevice(), parameters, device.samples, energy.Data(), slope.View().data, workspace.Data());
         ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
-        Samples exchanged = expected;
-        std::swap(exchanged.fixed, exchanged.moving);
-        ExpectNear(energy, fixedSlope, CorrelationInDouble(exchanged, parameters));
+        if (!allWindows)
+        {
+          const DeviceDoubles fixedSlope(lattice);
+          SampledCorrelation(TestDevice(),
+                             parameters,
+                             device.samples,
+                             energy.Data(),
+                             slope.View().data,
+                             workspace.Data(),
+                             fixedSlope.View().data);
+          ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
+          Samples exchanged = expected;
+          std::swap(exchanged.fixed, exchanged.moving);
+          ExpectNear(energy, fixedSlope, CorrelationInDouble(exchanged, parameters));
+        }
       }
     }
     const Expectation mattes = MattesInDouble(expected, MakeBins());

@@ -104,7 +104,7 @@ StepInDouble(const HostDoubles & v, double h, bool clamp)
   parameters.outside = clamp ? Outside::Clamp : Outside::Value;
   parameters.innerScale = static_cast<float>(-h);
   parameters.innerWeight = 0.5f;
-  parameters.outerWeight = static_cast<float>(-0.5 * h);
+  parameters.outerScale.scale = static_cast<float>(-0.5 * h);
   return WeightedComposeInDouble(parameters, v, v);
 }
 

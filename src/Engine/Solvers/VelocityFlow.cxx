@@ -138,7 +138,7 @@ VelocityFlow::StepParameters() const
   ComposeParameters parameters = CompositionParameters();
   parameters.innerScale = static_cast<float>(-h);
   parameters.innerWeight = 0.5f;
-  parameters.outerWeight = 0.5f * parameters.innerScale;
+  parameters.outerScale.scale = 0.5f * parameters.innerScale;
   return parameters;
 }
 
