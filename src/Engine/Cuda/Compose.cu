@@ -25,8 +25,8 @@ struct ComposeArguments
   AffineMap           affine;
   const double *      innerMaximum;
   float               innerScale;
-  float               innerWeight;
   StepScale           outerScale;
+  float               innerWeight;
   bool                clamp;
   int                 outerSize[3];
   FieldComponents<const float> outer;
@@ -90,8 +90,8 @@ Compose(const Device &            device,
   arguments.affine = parameters.affine;
   arguments.innerMaximum = parameters.innerMaximum;
   arguments.innerScale = parameters.innerScale;
-  arguments.innerWeight = parameters.innerWeight;
   arguments.outerScale = parameters.outerScale;
+  arguments.innerWeight = parameters.innerWeight;
   arguments.clamp = parameters.outside == Outside::Clamp;
   std::copy(outer.lattice.own.size, outer.lattice.own.size + 3, arguments.outerSize);
   arguments.outer = FieldComponents<const float>(outer);

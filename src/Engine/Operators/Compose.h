@@ -21,8 +21,8 @@ struct ComposeParameters
   StepScale      outerScale; ///< b; u is multiplied by this
 };
 
-/** Composition of displacement fields: output(x) = a s v(x) + b u(A x + s v(x)), with a the weight and s and b the scales
- * above; with those of 1 it is the displacement of (1 + u) after (1 + v).
+/** Composition of displacement fields: output(x) = a s v(x) + b u(A x + s v(x)), with the scales and the weight above; with
+ * those of 1 it is the displacement of (1 + u) after (1 + v).
  *
  * \param outer  u, 3 components on its own lattice, in voxels of that lattice; linear interpolation, see Outside.
  * \param inner  v, 3 components on the output lattice, in voxels; absent: v = 0.

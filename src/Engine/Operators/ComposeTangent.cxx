@@ -70,7 +70,7 @@ ComposeTangent(const Device &            device,
   }
   if (parameters.innerMaximum || parameters.outerScale.largest)
   {
-    ThrowError("ComposeTangent: a largest norm is set: the scales of both displacements must be constants");
+    ThrowError("ComposeTangent: a largest norm is set: the scales of the displacements must be constants");
   }
   if (output.data == outer.data || output.data == outerTangent.data)
   {

@@ -158,6 +158,15 @@ LinearCombination(const Device &     device,
 }
 
 void
+Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output)
+{
+  RequireField(x, output.lattice, output.components, "x");
+  RequireField(y, output.lattice, output.components, "y");
+  RequireField(output, output.lattice, output.components, "output");
+  ITK_ENGINE_DISPATCH(device, Multiply(device, x, y, output));
+}
+
+void
 CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result)
 {
   if (weights.count < 1 || weights.count > EnergyWeights::Maximum)

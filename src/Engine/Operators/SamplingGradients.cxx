@@ -258,7 +258,7 @@ ComposeGradient(const Device &            device,
   }
   if (parameters.innerMaximum || parameters.outerScale.largest)
   {
-    ThrowError("ComposeGradient: a largest norm is set: the scales of both displacements must be constants");
+    ThrowError("ComposeGradient: a largest norm is set: the scales of the displacements must be constants");
   }
   if (!gradients.outer && !gradients.inner && !gradients.affine)
   {
