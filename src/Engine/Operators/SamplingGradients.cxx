@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks the arguments of the adjoint operators of sampling, and writes the composite ones on the others.
 #include "ExponentialGradient.h"
+#include "VectorSplat.h"
 
 #include <algorithm>
 #include <cmath>
@@ -40,17 +41,12 @@ VectorFloats(const Lattice & lattice)
 namespace
 {
 void
-RequireSplatArguments(const Device &     device,
-                      const ConstField & value,
-                      const ConstField & displacement,
-                      const Field &      output,
-                      const float *      workspace)
+RequireSplatOutput(const ConstField & value, const ConstField & displacement, const Field & output)
 {
   if (output.data == value.data || output.data == displacement.data)
   {
     ThrowError("Splat: the output must be neither the value nor the displacement");
   }
-  RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
 }
 } // namespace
 
@@ -69,7 +65,8 @@ Splat(const Device &             device,
   {
     RequireField(displacement, value.lattice, 3, "displacement");
   }
-  RequireSplatArguments(device, value, displacement, output, workspace);
+  RequireSplatOutput(value, displacement, output);
+  RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
   ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, 1.0f, output, workspace));
 }
 
@@ -89,6 +86,30 @@ struct BackwardsWeights
   float direct = 0.0f; ///< goes to the displacement alone
 };
 
+/** dL/dI, and if that is one field with dL/du their sum; returns whether dL/du is done. */
+bool
+ScatterPlanned(const Device &             device,
+               const ResampleParameters & parameters,
+               const ConstField &         moving,
+               const ConstField &         displacement,
+               const ConstField &         slope,
+               const BackwardsWeights &   weights,
+               const ResampleGradients &  gradients,
+               float *                    plan)
+{
+  const bool        isSum = gradients.moving.data == gradients.displacement.data;
+  VectorSplatAddend addend;
+  if (isSum)
+  {
+    addend.outer = moving;
+    addend.direct = weights.direct;
+  }
+  ITK_ENGINE_DISPATCH(
+    device,
+    VectorSplat(device, parameters, slope, displacement, weights.sample, addend, gradients.moving, plan));
+  return isSum;
+}
+
 /** All gradients of sampling. Splat first, since the one-pass part may overwrite the slope; but last if both add up in
  * one field. */
 void
@@ -99,28 +120,40 @@ SampleBackwards(const Device &             device,
                 const ConstField &         slope,
                 const BackwardsWeights &   weights,
                 const ResampleGradients &  gradients,
-                float *                    workspace)
+                float *                    workspace,
+                float *                    plan)
 {
   const bool         isSum = gradients.moving && gradients.moving.data == gradients.displacement.data;
   ResampleParameters scattering = parameters;
   scattering.accumulate = parameters.accumulate || isSum;
+  ResampleGradients remaining = gradients;
+  if (gradients.moving)
+  {
+    RequireSplatOutput(slope, displacement, gradients.moving);
+  }
   const auto scatter = [&] {
-    RequireSplatArguments(device, slope, displacement, gradients.moving, workspace);
+    RequireWorkspace(workspace, SplatWorkspace(device, moving.lattice), "Splat");
     ITK_ENGINE_DISPATCH(
       device, Splat(device, scattering, slope, displacement, weights.sample, gradients.moving, workspace));
   };
-  if (gradients.moving && !isSum)
+  if (gradients.moving && plan)
+  {
+    if (ScatterPlanned(device, parameters, moving, displacement, slope, weights, gradients, plan))
+    {
+      remaining.displacement = Field();
+    }
+  }
+  else if (gradients.moving && !isSum)
   {
     scatter();
   }
-  if (gradients.displacement || gradients.affine || gradients.matrix)
+  if (remaining.displacement || remaining.affine || remaining.matrix)
   {
     ITK_ENGINE_DISPATCH(
       device,
-      PositionGradient(
-        device, parameters, moving, displacement, slope, weights.sample, weights.direct, gradients));
+      PositionGradient(device, parameters, moving, displacement, slope, weights.sample, weights.direct, remaining));
   }
-  if (isSum)
+  if (isSum && !plan)
   {
     scatter();
   }
@@ -164,7 +197,7 @@ ResampleGradient(const Device &             device,
   {
     ThrowError("ResampleGradient: nothing to compute: all gradients are absent");
   }
-  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace);
+  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace, nullptr);
 }
 
 std::int64_t
@@ -172,6 +205,23 @@ ResampleGradientWorkspace(const Device & device, const Lattice & movingLattice, 
 {
   return gradients.moving ? SplatWorkspace(device, movingLattice) : 0;
 }
+
+namespace
+{
+/** How Compose samples its outer field. */
+ResampleParameters
+SamplingOf(const ComposeParameters & parameters)
+{
+  ResampleParameters sampling;
+  sampling.affine = parameters.affine;
+  sampling.outside = parameters.outside;
+  for (int d = 0; d < 3; ++d)
+  {
+    sampling.displacementMatrix.m[d][d] = parameters.innerScale;
+  }
+  return sampling;
+}
+} // namespace
 
 void
 ComposeGradient(const Device &            device,
@@ -181,7 +231,8 @@ ComposeGradient(const Device &            device,
                 const ConstField &        slope,
                 const ComposeGradients &  gradients,
                 bool                      accumulate,
-                float *                   workspace)
+                float *                   workspace,
+                float *                   plan)
 {
   RequireField(outer, outer.lattice, 3, "outer displacement");
   RequireField(slope, slope.lattice, 3, "slope");
@@ -213,14 +264,8 @@ ComposeGradient(const Device &            device,
   {
     ThrowError("ComposeGradient: nothing to compute: all gradients are absent");
   }
-  ResampleParameters sampling;
-  sampling.affine = parameters.affine;
-  sampling.outside = parameters.outside;
+  ResampleParameters sampling = SamplingOf(parameters);
   sampling.accumulate = accumulate;
-  for (int d = 0; d < 3; ++d)
-  {
-    sampling.displacementMatrix.m[d][d] = parameters.innerScale;
-  }
   ResampleGradients backwards;
   backwards.moving = gradients.outer;
   backwards.displacement = gradients.inner;
@@ -228,13 +273,32 @@ ComposeGradient(const Device &            device,
   BackwardsWeights weights;
   weights.sample = parameters.outerWeight;
   weights.direct = parameters.innerWeight * parameters.innerScale;
-  SampleBackwards(device, sampling, outer, inner, slope, weights, backwards, workspace);
+  SampleBackwards(device, sampling, outer, inner, slope, weights, backwards, workspace, plan);
 }
 
 std::int64_t
 ComposeGradientWorkspace(const Device & device, const Lattice & outerLattice, const ComposeGradients & gradients)
 {
   return gradients.outer ? SplatWorkspace(device, outerLattice) : 0;
+}
+
+void
+PlanComposeGradient(const Device &            device,
+                    const ComposeParameters & parameters,
+                    const Lattice &           outerLattice,
+                    const ConstField &        inner,
+                    float *                   plan)
+{
+  RequireField(inner, inner.lattice, 3, "inner displacement");
+  RequireWorkspace(plan, ComposeGradientPlan(device, inner.lattice), "PlanComposeGradient");
+  ITK_ENGINE_DISPATCH(device, PlanVectorSplat(device, SamplingOf(parameters), inner, outerLattice, plan));
+}
+
+std::int64_t
+ComposeGradientPlan(const Device & device, const Lattice & innerLattice)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  return ITK_ENGINE_DISPATCH(device, VectorSplatPlan(innerLattice));
 }
 
 void

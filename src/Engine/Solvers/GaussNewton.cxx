@@ -162,9 +162,10 @@ GaussNewtonSolver::RequiredBytes() const
     const LevelImages images = LevelImages::Plan(m_Problem, level);
     const std::size_t velocity =
       sizeof(float) * 3 * static_cast<std::size_t>(m_Parameters.segments * images.FixedLattice().NumberOfVoxels());
+    const auto setup = MakeSetup(images, m_Parameters.weight);
     largest = std::max(largest,
-                       velocity + images.Bytes() +
-                         GaussNewtonObjective::Bytes(m_Device, m_Metric, MakeSetup(images, m_Parameters.weight)));
+                       velocity + images.Bytes() + GaussNewtonObjective::Bytes(m_Device, m_Metric, setup) +
+                         (UsesZeroVelocity(images.FixedLattice()) ? ZeroVelocityPreconditioner::Bytes(setup) : 0));
   }
   return largest;
 }
@@ -198,6 +199,17 @@ GaussNewtonSolver::RunLevel(unsigned int        level,
   ConjugateGradientOperators operators;
   operators.data = [&](const ConstField & p, const Field & q) { objective.DataProduct(p, q); };
   operators.precondition = [&](const ConstField & r, const Field & z) { objective.SolveRegularization(r, z); };
+  std::unique_ptr<ZeroVelocityPreconditioner> preconditioner;
+  if (UsesZeroVelocity(images.FixedLattice()))
+  {
+    preconditioner = std::make_unique<ZeroVelocityPreconditioner>(
+      m_Device, objective, ZeroVelocityPreconditioner::Parameters());
+    operators.precondition = [&](const ConstField & r, const Field & z) { preconditioner->Solve(r, z); };
+    operators.regularize = [&](const ConstField &, const Field & y) {
+      preconditioner->Regularize(objective.Residual(), y);
+    };
+    operators.isFlexible = true;
+  }
   ConjugateGradientFields fields;
   fields.solution = step;
   fields.residual = objective.Residual();
@@ -231,6 +243,10 @@ GaussNewtonSolver::RunLevel(unsigned int        level,
       break;
     }
     objective.PrepareCurvature();
+    if (preconditioner)
+    {
+      preconditioner->Update();
+    }
     ConjugateGradientParameters krylov;
     krylov.maximumIterations = m_Parameters.krylovIterations;
     krylov.relativeTolerance = m_Parameters.forcing == KrylovForcing::Constant
@@ -256,6 +272,14 @@ GaussNewtonSolver::RunLevel(unsigned int        level,
       break;
     }
   }
+  report.innerProducts += preconditioner ? preconditioner->InnerIterations() : 0;
+}
+
+bool
+GaussNewtonSolver::UsesZeroVelocity(const Lattice & lattice) const
+{
+  return m_Parameters.preconditioner != GaussNewtonPreconditioner::InverseRegularization &&
+         ZeroVelocityPreconditioner::IsPossible(lattice);
 }
 
 GaussNewtonReport

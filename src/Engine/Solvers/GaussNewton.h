@@ -2,9 +2,9 @@
 #ifndef itkEngineGaussNewton_h
 #define itkEngineGaussNewton_h
 
-#include "ConjugateGradient.h"
 #include "GaussNewtonObjective.h"
 #include "SolverLevel.h"
+#include "ZeroVelocityPreconditioner.h"
 
 #include <functional>
 
@@ -18,6 +18,13 @@ enum class KrylovForcing
   Superlinear, ///< min(1/2, sqrt q)
   Quadratic,   ///< min(1/2, q)
   Constant     ///< krylovTolerance
+};
+
+enum class GaussNewtonPreconditioner
+{
+  Automatic,            ///< ZeroVelocity where the grid has a half grid
+  InverseRegularization, ///< B^-1
+  ZeroVelocity          ///< see ZeroVelocityPreconditioner
 };
 
 struct GaussNewtonLevel : SolverLevel
@@ -41,6 +48,7 @@ struct GaussNewtonParameters
   KrylovForcing    forcing = KrylovForcing::Superlinear;
   double           krylovTolerance = 0.1; ///< of KrylovForcing::Constant
   int              krylovIterations = 50; ///< at most, per Newton step
+  GaussNewtonPreconditioner preconditioner = GaussNewtonPreconditioner::Automatic;
   double           initialWeight = 0.0; ///< the first level begins with this weight and lowers it tenfold; 0: not
 };
 
@@ -50,6 +58,7 @@ struct GaussNewtonLevelReport : SolverLevelReport
   std::vector<double> gradientNorms; ///< at each Newton iterate, the one that ends included; of the mean square per voxel
   double              initialGradientNorm = 0.0; ///< at v = 0
   int                 hessianProducts = 0;
+  int                 innerProducts = 0; ///< of the preconditioner, on the half grid
   int                 evaluations = 0; ///< of the objective
 };
 
@@ -108,6 +117,9 @@ private:
 
   void
   RunLevel(unsigned int level, const LevelImages & images, double weight, const Field & velocity, const Callback & callback);
+
+  bool
+  UsesZeroVelocity(const Lattice & lattice) const;
 
   double
   EvaluateFullResolution(const ConstField & displacement) const;

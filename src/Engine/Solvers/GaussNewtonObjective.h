@@ -142,7 +142,12 @@ public:
   {
     return m_Curvature;
   }
-  /** Floats for a preconditioner, free between calls. */
+  const FourierTransform &
+  Transform() const
+  {
+    return m_Transform;
+  }
+  /** Free between calls: RegularizationWorkspace floats at least. */
   float *
   Workspace() const
   {

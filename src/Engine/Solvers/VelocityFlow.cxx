@@ -12,9 +12,21 @@ namespace engine
 namespace
 {
 std::int64_t
+Aligned(std::int64_t floats)
+{
+  return (floats + 63) / 64 * 64;
+}
+
+std::int64_t
 VectorFloats(const Lattice & lattice)
 {
-  return (3 * lattice.NumberOfVoxels() + 63) / 64 * 64;
+  return Aligned(3 * lattice.NumberOfVoxels());
+}
+
+std::int64_t
+PlanFloats(const Device & device, const Lattice & lattice)
+{
+  return Aligned(ComposeGradientPlan(device, lattice));
 }
 
 int
@@ -71,17 +83,17 @@ VelocityFlow::VelocityFlow(const Device &                 device,
   , m_Parameters(parameters)
   , m_Memory(memory)
 {
-  RequireMemory(memory, MemoryFloats(lattice, parameters), "memory");
+  RequireMemory(memory, MemoryFloats(device, lattice, parameters), "memory");
   m_Steps = StepsOf(parameters);
   m_Tape = MakeFlowTape(m_Steps, parameters.segments);
 }
 
 std::int64_t
-VelocityFlow::MemoryFloats(const Lattice & lattice, const VelocityFlowParameters & parameters)
+VelocityFlow::MemoryFloats(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters)
 {
   Check(parameters);
-  const auto nodes = MakeFlowTape(StepsOf(parameters), parameters.segments).nodes.size();
-  return static_cast<std::int64_t>(nodes - 1) * VectorFloats(lattice);
+  const auto nodes = static_cast<std::int64_t>(MakeFlowTape(StepsOf(parameters), parameters.segments).nodes.size());
+  return (nodes - 1) * VectorFloats(lattice) + nodes * PlanFloats(device, lattice);
 }
 
 std::int64_t
@@ -102,13 +114,21 @@ VelocityFlow::TangentWorkspace() const
 std::int64_t
 VelocityFlow::AdjointWorkspace() const
 {
-  return (m_Tape.adjointPlaces - 1) * VectorFloats(m_Lattice) + SplatWorkspace(m_Device, m_Lattice);
+  return (m_Tape.adjointPlaces - 1) * VectorFloats(m_Lattice);
 }
 
 Field
 VelocityFlow::Kept(int node) const
 {
   return Field(m_Memory + node * VectorFloats(m_Lattice), m_Lattice, 3);
+}
+
+float *
+VelocityFlow::Plan(int node) const
+{
+  const std::int64_t floats = PlanFloats(m_Device, m_Lattice);
+  const auto         kept = static_cast<std::int64_t>(m_Tape.nodes.size()) - 1;
+  return floats == 0 ? nullptr : m_Memory + kept * VectorFloats(m_Lattice) + node * floats;
 }
 
 ComposeParameters
@@ -157,10 +177,12 @@ VelocityFlow::Integrate(const ConstField & velocity, const Field & displacement,
     {
       const ConstField v = Segment(velocity, node.segment);
       Compose(m_Device, StepParameters(), v, v, to);
+      PlanComposeGradient(m_Device, StepParameters(), m_Lattice, v, Plan(i));
     }
     else
     {
       Compose(m_Device, CompositionParameters(), Kept(node.outer), Kept(node.inner), to);
+      PlanComposeGradient(m_Device, CompositionParameters(), m_Lattice, Kept(node.inner), Plan(i));
     }
   }
 }
@@ -216,12 +238,12 @@ VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumula
   RequireApart(m_Velocity, slope, "the velocity and the slope");
   RequireApart(m_Velocity, gradient, "the velocity and the gradient");
   RequireMemory(workspace, AdjointWorkspace(), "workspace of Adjoint");
-  float * const splatWorkspace = workspace + (m_Tape.adjointPlaces - 1) * VectorFloats(m_Lattice);
-  const auto    at = [&](int node) {
+  const auto at = [&](int node) {
     const int place = m_Tape.adjointPlace[node];
     return place == 0 ? slope : Field(workspace + (place - 1) * VectorFloats(m_Lattice), m_Lattice, 3);
   };
-  const auto compose = [&](const ComposeParameters & parameters,
+  const auto compose = [&](int                       node,
+                           const ComposeParameters & parameters,
                            const ConstField &        outer,
                            const ConstField &        inner,
                            const Field &             from,
@@ -231,7 +253,7 @@ VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumula
     ComposeGradients gradients;
     gradients.outer = toOuter;
     gradients.inner = toInner;
-    ComposeGradient(m_Device, parameters, outer, inner, from, gradients, adds, splatWorkspace);
+    ComposeGradient(m_Device, parameters, outer, inner, from, gradients, adds, nullptr, Plan(node));
   };
   std::vector<bool> isBegun(m_Tape.nodes.size(), false);
   for (int i = static_cast<int>(m_Tape.nodes.size()) - 1; i >= 0; --i)
@@ -241,7 +263,7 @@ VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumula
     {
       const ConstField v = Segment(m_Velocity, node.segment);
       const Field      to = Segment(gradient, node.segment);
-      compose(StepParameters(), v, v, at(i), to, to, accumulate);
+      compose(i, StepParameters(), v, v, at(i), to, to, accumulate);
       continue;
     }
     const ComposeParameters composition = CompositionParameters();
@@ -249,13 +271,13 @@ VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumula
     const ConstField        inner = Kept(node.inner);
     if (node.outer == node.inner)
     {
-      compose(composition, outer, inner, at(i), at(node.outer), at(node.outer), isBegun[node.outer]);
+      compose(i, composition, outer, inner, at(i), at(node.outer), at(node.outer), isBegun[node.outer]);
     }
     else
     {
       // The outer part first: the inner part may take the place of what both come from.
-      compose(composition, outer, inner, at(i), at(node.outer), Field(), isBegun[node.outer]);
-      compose(composition, outer, inner, at(i), Field(), at(node.inner), isBegun[node.inner]);
+      compose(i, composition, outer, inner, at(i), at(node.outer), Field(), isBegun[node.outer]);
+      compose(i, composition, outer, inner, at(i), Field(), at(node.inner), isBegun[node.inner]);
     }
     isBegun[node.outer] = isBegun[node.inner] = true;
   }

@@ -40,12 +40,13 @@ struct VelocityFlowParameters
 class VelocityFlow
 {
 public:
-  /** \param memory MemoryFloats(...) floats of the device, aligned as an allocation is; null if that is 0. It is used
-   * as long as this object is, and shared with it by copies. */
+  /** \param memory MemoryFloats(...) floats, aligned as an allocation is; null if that is 0. It is used as long as this
+   * object is, and shared with its copies. */
   VelocityFlow(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters, float * memory);
 
+  /** 3 per voxel for each node of the tape but the last; on CUDA 0.05 more for each, the plans of ComposeGradient. */
   static std::int64_t
-  MemoryFloats(const Lattice & lattice, const VelocityFlowParameters & parameters);
+  MemoryFloats(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters);
 
   /** The larger of TangentWorkspace and AdjointWorkspace, without a flow. */
   static std::int64_t
@@ -104,6 +105,9 @@ private:
   }
   Field
   Kept(int node) const;
+  /** Of the positions at which a node samples its outer field. */
+  float *
+  Plan(int node) const;
   ComposeParameters
   StepParameters() const;
   ComposeParameters
