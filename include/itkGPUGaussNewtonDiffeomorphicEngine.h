@@ -63,6 +63,14 @@ public:
     Constant     ///< krylovTolerance
   };
 
+  /** What the Krylov solver is preconditioned by. */
+  enum class PreconditionerEnum : unsigned char
+  {
+    Automatic,             ///< ZeroVelocity where the grid has a half grid
+    InverseRegularization, ///< the inverse of the regularization
+    ZeroVelocity           ///< the inverse of the matrix as it is without velocity, solved for on the half grid
+  };
+
   struct Parameters
   {
     Engine::MetricEnum         metric{ Engine::MetricEnum::MeanSquares };
@@ -79,6 +87,7 @@ public:
     ForcingEnum                forcing{ ForcingEnum::Superlinear };
     double                     krylovTolerance{ 0.1 }; ///< of the constant forcing
     int                        krylovIterations{ 50 }; ///< at most, per Newton step
+    PreconditionerEnum         preconditioner{ PreconditionerEnum::Automatic };
     double                     initialWeight{ 0.0 };   ///< the first level lowers the weight tenfold from here; 0: not
     /** Voxels that are added to both faces of each axis, at least, as the velocity is periodic; 0: none; -1: where an image touches
      * a face, a twentieth of the axis. */
@@ -90,6 +99,7 @@ public:
   {
     int                 newtonSteps{ 0 };
     int                 hessianProducts{ 0 }; ///< iterations of the Krylov solver
+    int                 innerProducts{ 0 };   ///< of the preconditioner, on the half grid
     int                 evaluations{ 0 };     ///< of the objective
     double              weight{ 0.0 };        ///< beta at the end
     double              initialGradientNorm{ 0.0 }; ///< at v = 0

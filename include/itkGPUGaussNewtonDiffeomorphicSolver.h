@@ -39,8 +39,8 @@ namespace itk
  * extents, and along each axis by the spacing, so that voxels need not be cubes and the weights mean what they mean to CLAIRE on
  * a cube.
  *
- * Each Newton step solves \f$ H x = -g \f$ by conjugate gradients, preconditioned by the inverse of the regularization, to a
- * tolerance that falls with the gradient (Forcing); Armijo's rule takes a part of it that lowers \f$ J \f$. A level
+ * Each Newton step solves \f$ H x = -g \f$ by preconditioned conjugate gradients to a tolerance that falls with the gradient
+ * (Preconditioner, Forcing); Armijo's rule takes a part of it that lowers \f$ J \f$. A level
  * ends where the gradient is GradientReduction of that at \f$ v = 0 \f$ on that level, or after its iterations.
  *
  * Metric, levels, smoothing sigmas and number of iterations (Newton steps here: 20 are many) are those of the registration
@@ -73,6 +73,7 @@ public:
 
   using NormEnum = GPUGaussNewtonDiffeomorphicEngine::NormEnum;
   using ForcingEnum = GPUGaussNewtonDiffeomorphicEngine::ForcingEnum;
+  using PreconditionerEnum = GPUGaussNewtonDiffeomorphicEngine::PreconditionerEnum;
 
   /** The norm of the regularization: L2, a seminorm or norm of order 1 to 3. Default H1Seminorm. */
   itkSetEnumMacro(Norm, NormEnum);
@@ -109,6 +110,11 @@ public:
   itkSetMacro(MaximumNumberOfKrylovIterations, int);
   itkGetConstMacro(MaximumNumberOfKrylovIterations, int);
 
+  /** What the linear solver is preconditioned by: InverseRegularization, ZeroVelocity (the matrix as it is without velocity,
+   * on the half grid), or Automatic (default), which is the latter where the grid has a half grid. */
+  itkSetEnumMacro(Preconditioner, PreconditionerEnum);
+  itkGetEnumMacro(Preconditioner, PreconditionerEnum);
+
   /** Continuation: if this is more than RegularizationWeight, the first level begins with it and lowers it tenfold, solving each
    * time. Default 0: it does not. */
   itkSetMacro(InitialRegularizationWeight, double);
@@ -142,6 +148,9 @@ protected:
 private:
   NormEnum    m_Norm{ NormEnum::H1Seminorm };
   ForcingEnum m_Forcing{ ForcingEnum::Superlinear };
+
+  PreconditionerEnum m_Preconditioner{ PreconditionerEnum::Automatic };
+
   int         m_NumberOfTimeSteps{ 4 };
   int         m_NumberOfSegments{ 1 };
   int         m_MaximumNumberOfKrylovIterations{ 50 };

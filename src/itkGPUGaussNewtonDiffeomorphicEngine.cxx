@@ -56,6 +56,21 @@ ToEngine(Facade::ForcingEnum forcing)
   engine::ThrowError("unknown forcing ", static_cast<int>(forcing));
 }
 
+engine::GaussNewtonPreconditioner
+ToEngine(Facade::PreconditionerEnum preconditioner)
+{
+  switch (preconditioner)
+  {
+    case Facade::PreconditionerEnum::Automatic:
+      return engine::GaussNewtonPreconditioner::Automatic;
+    case Facade::PreconditionerEnum::InverseRegularization:
+      return engine::GaussNewtonPreconditioner::InverseRegularization;
+    case Facade::PreconditionerEnum::ZeroVelocity:
+      return engine::GaussNewtonPreconditioner::ZeroVelocity;
+  }
+  engine::ThrowError("unknown preconditioner ", static_cast<int>(preconditioner));
+}
+
 engine::GaussNewtonParameters
 ToEngine(const Facade::Parameters & parameters, const Facade::Problem & problem)
 {
@@ -74,6 +89,7 @@ ToEngine(const Facade::Parameters & parameters, const Facade::Problem & problem)
   result.forcing = ToEngine(parameters.forcing);
   result.krylovTolerance = parameters.krylovTolerance;
   result.krylovIterations = parameters.krylovIterations;
+  result.preconditioner = ToEngine(parameters.preconditioner);
   result.initialWeight = parameters.initialWeight;
   for (const auto & level : parameters.levels)
   {
@@ -90,6 +106,7 @@ ToNewtonReport(const engine::GaussNewtonLevelReport & level)
   Facade::NewtonReport report;
   report.newtonSteps = std::max(0, static_cast<int>(level.gradientNorms.size()) - 1);
   report.hessianProducts = level.hessianProducts;
+  report.innerProducts = level.innerProducts;
   report.evaluations = level.evaluations;
   report.weight = level.weight;
   report.initialGradientNorm = level.initialGradientNorm;
@@ -319,7 +336,7 @@ GPUGaussNewtonDiffeomorphicEngine::IntegrateVelocity(const std::string &        
     const engine::Buffer<float> displacementBuffer(device, 3 * lattice.NumberOfVoxels());
     const engine::Field         displacement(displacementBuffer.Data(), lattice, 3);
     {
-      const engine::Buffer<float> memory(device, engine::VelocityFlow::MemoryFloats(lattice, parameters));
+      const engine::Buffer<float> memory(device, engine::VelocityFlow::MemoryFloats(device, lattice, parameters));
       engine::VelocityFlow        flow(device, lattice, parameters, memory.Data());
       flow.Integrate(velocity, displacement, inverse);
       device.Synchronize();

@@ -26,6 +26,7 @@ GaussNewtonSettings::Interpret(const bool isGaussNewton)
   only("--gradient-reduction", gradientReduction != defaults.gradientReduction);
   only("--forcing", forcingName != defaults.forcingName);
   only("--krylov-iterations", krylovIterations != defaults.krylovIterations);
+  only("--preconditioner", preconditionerName != defaults.preconditionerName);
   only("--padding", paddingText != defaults.paddingText);
   only("--velocity", !velocity.empty());
 
@@ -43,6 +44,12 @@ GaussNewtonSettings::Interpret(const bool isGaussNewton)
                             { "h1s", NormEnum::H1Seminorm },
                             { "h2s", NormEnum::H2Seminorm },
                             { "h3s", NormEnum::H3Seminorm } });
+  using PreconditionerEnum = Solver::PreconditionerEnum;
+  preconditioner = Choose<PreconditionerEnum>("--preconditioner",
+                                              preconditionerName,
+                                              { { "auto", PreconditionerEnum::Automatic },
+                                                { "inverse-regularization", PreconditionerEnum::InverseRegularization },
+                                                { "zero-velocity", PreconditionerEnum::ZeroVelocity } });
   forcing = Solver::ForcingEnum::Constant;
   if (forcingName == "superlinear" || forcingName == "quadratic")
   {
@@ -82,6 +89,7 @@ GaussNewtonSettings::Describe() const
            { "gradient-reduction", NumberText(gradientReduction) },
            { "forcing", forcingName },
            { "krylov-iterations", std::to_string(krylovIterations) },
+           { "preconditioner", preconditionerName },
            { "padding", paddingText } };
 }
 
@@ -99,6 +107,7 @@ GaussNewtonSettings::MakeSolver() const
   solver->SetForcing(forcing);
   solver->SetKrylovTolerance(krylovTolerance);
   solver->SetMaximumNumberOfKrylovIterations(krylovIterations);
+  solver->SetPreconditioner(preconditioner);
   solver->SetPadding(padding);
   solver->SetComputeVelocity(!velocity.empty());
   return solver;

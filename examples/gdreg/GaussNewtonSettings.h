@@ -15,6 +15,7 @@ struct GaussNewtonSettings
 {
   std::string regularizationName{ "h1-seminorm" };
   std::string forcingName{ "superlinear" };
+  std::string preconditionerName{ "auto" };
   std::string paddingText{ "auto" };
   std::string velocity; ///< file to write; empty: none
   double      beta{ 5e-4 };
@@ -25,10 +26,12 @@ struct GaussNewtonSettings
   int         segments{ 1 };
   int         krylovIterations{ 50 };
 
-  itk::GPUGaussNewtonDiffeomorphicSolver::NormEnum    norm{};
-  itk::GPUGaussNewtonDiffeomorphicSolver::ForcingEnum forcing{};
-  double                                              krylovTolerance{ 0.1 };
-  int                                                 padding{ -1 };
+  itk::GPUGaussNewtonDiffeomorphicSolver::NormEnum           norm{};
+  itk::GPUGaussNewtonDiffeomorphicSolver::ForcingEnum        forcing{};
+  itk::GPUGaussNewtonDiffeomorphicSolver::PreconditionerEnum preconditioner{};
+
+  double krylovTolerance{ 0.1 };
+  int    padding{ -1 };
 
   /** Fills the last part from the rest. Throws BadInput; if another solver is to run, for every option that is set. */
   void

@@ -44,6 +44,7 @@ struct RunRecord
     double              initialGradientNorm{ 0.0 };
     double              beta{ 0.0 };
     int                 hessianProducts{ 0 };
+    int                 innerProducts{ 0 };
     int                 evaluations{ 0 };
   };
 

@@ -51,6 +51,7 @@ MakeJson(const RunRecord & record)
     {
       levels.back()["newton_steps"] = level.gradientNorms.size() - 1;
       levels.back()["hessian_products"] = level.hessianProducts;
+      levels.back()["preconditioner_products"] = level.innerProducts;
       levels.back()["evaluations"] = level.evaluations;
       levels.back()["beta"] = level.beta;
       levels.back()["gradient_norm_without_velocity"] = level.initialGradientNorm;

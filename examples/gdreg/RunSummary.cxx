@@ -16,6 +16,7 @@ RunRecord::AddNewton(const itk::GPUGaussNewtonDiffeomorphicEngine::Result & resu
     levels[i].initialGradientNorm = result.newton[i].initialGradientNorm;
     levels[i].beta = result.newton[i].weight;
     levels[i].hessianProducts = result.newton[i].hessianProducts;
+    levels[i].innerProducts = result.newton[i].innerProducts;
     levels[i].evaluations = result.newton[i].evaluations;
   }
 }

@@ -57,6 +57,9 @@ AddGaussNewton(CLI::App * command, GaussNewtonSettings & settings)
       settings.forcingName,
       "How exactly a Newton step is solved for: superlinear, quadratic, or a number: the relative residual");
   add("--krylov-iterations", settings.krylovIterations, "Most iterations of the linear solver in a Newton step");
+  add("--preconditioner",
+      settings.preconditionerName,
+      "Of the linear solver: inverse-regularization, zero-velocity (on the half grid), or auto");
   add("--padding",
       settings.paddingText,
       "Voxels around the fixed grid, as the velocity is periodic: auto (where an image touches a face), none, or\ntheir number at each face");
