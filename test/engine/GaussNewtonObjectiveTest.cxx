@@ -230,8 +230,8 @@ TEST(GaussNewtonObjective, HessianIsTheDerivativeOfTheGradientAtAMatch)
     VelocityFlow       flow(TestDevice(),
                       lattice,
                       setup.flow,
-                      Workspace(VelocityFlow::MemoryFloats(lattice, setup.flow)).Data());
-    const Workspace    memory(VelocityFlow::MemoryFloats(lattice, setup.flow));
+                      Workspace(VelocityFlow::MemoryFloats(TestDevice(), lattice, setup.flow)).Data());
+    const Workspace    memory(VelocityFlow::MemoryFloats(TestDevice(), lattice, setup.flow));
     VelocityFlow       kept(TestDevice(), lattice, setup.flow, memory.Data());
     const DeviceFloats displacement(lattice, 3);
     kept.Integrate(velocity, displacement);

@@ -123,7 +123,7 @@ TEST(GaussNewton, InverseAndVelocityBelongToTheMap)
     const DeviceFloats     again(lattice, 3);
     VelocityFlowParameters flow;
     flow.segments = segments;
-    const Workspace memory(VelocityFlow::MemoryFloats(lattice, flow));
+    const Workspace memory(VelocityFlow::MemoryFloats(TestDevice(), lattice, flow));
     VelocityFlow(TestDevice(), lattice, flow, memory.Data()).Integrate(velocity, again);
     EXPECT_SAME_BITS(again.Download(), result.displacement);
   }

@@ -366,7 +366,7 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
   parameters.timeSteps = m_Parameters.timeSteps;
   parameters.segments = m_Parameters.segments;
   {
-    const Buffer<float> memory(m_Device, std::max<std::int64_t>(1, VelocityFlow::MemoryFloats(full, parameters)));
+    const Buffer<float> memory(m_Device, std::max<std::int64_t>(1, VelocityFlow::MemoryFloats(m_Device, full, parameters)));
     VelocityFlow        flow(m_Device, full, parameters, memory.Data());
     if (inverse)
     {

@@ -48,10 +48,10 @@ GaussNewtonObjective::MakeSizes(const Device &       device,
   Sizes              sizes;
   sizes.vectors = Round(3 * setup.flow.segments * voxels);
   sizes.curvature = Round((metric.NumberOfComponents() > 1 ? 6 : 3) * voxels);
-  sizes.flow = VelocityFlow::MemoryFloats(lattice, setup.flow);
+  sizes.flow = VelocityFlow::MemoryFloats(device, lattice, setup.flow);
   // While the metric is evaluated, residual and curvature are free; before the first product, step and direction are.
   sizes.workspace = Round(std::max({ spectralFloats,
-                                     VelocityFlow::WorkspaceFloats(device, lattice, setup.flow),
+                                     VelocityFlow::WorkspaceFloats(lattice, setup.flow),
                                      metric.Workspace(setup.inputs) - sizes.vectors - sizes.curvature,
                                      CurvatureFloats(metric, lattice) - 3 * sizes.vectors,
                                      std::int64_t{ 64 } }));

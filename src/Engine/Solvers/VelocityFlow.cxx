@@ -97,12 +97,11 @@ VelocityFlow::MemoryFloats(const Device & device, const Lattice & lattice, const
 }
 
 std::int64_t
-VelocityFlow::WorkspaceFloats(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters)
+VelocityFlow::WorkspaceFloats(const Lattice & lattice, const VelocityFlowParameters & parameters)
 {
   Check(parameters);
   const FlowTape tape = MakeFlowTape(StepsOf(parameters), parameters.segments);
-  return std::max((tape.tangentPlaces - 1) * VectorFloats(lattice),
-                  (tape.adjointPlaces - 1) * VectorFloats(lattice) + SplatWorkspace(device, lattice));
+  return (std::max(tape.tangentPlaces, tape.adjointPlaces) - 1) * VectorFloats(lattice);
 }
 
 std::int64_t

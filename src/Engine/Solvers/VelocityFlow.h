@@ -50,7 +50,7 @@ public:
 
   /** The larger of TangentWorkspace and AdjointWorkspace, without a flow. */
   static std::int64_t
-  WorkspaceFloats(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters);
+  WorkspaceFloats(const Lattice & lattice, const VelocityFlowParameters & parameters);
 
   /** Throws if a parameter makes no sense. */
   static void

@@ -37,12 +37,6 @@ Round(std::int64_t floats)
   return (floats + 63) / 64 * 64;
 }
 
-std::int64_t
-SpectrumFloats(const Lattice & lattice, int components)
-{
-  return Round(2 * components * Spectrum(nullptr, lattice, components).NumberOfModes());
-}
-
 Spectrum
 TakeSpectrum(float *& memory, const Lattice & lattice)
 {
