@@ -211,6 +211,22 @@ AddFieldCommand(CLI::App & app, const std::string & name, const std::string & de
 }
 
 void
+AddVelocity(CLI::App & app, VelocitySettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("velocity", "Write the displacement field of a velocity");
+  command->footer("The velocity is what register --velocity writes: it moves the moving image, as the linear map shows it, to the fixed\n"
+                  "one in a unit of time. The displacement leads from fixed points to where they come from.");
+  command->add_option("--velocity", settings.velocities, "Velocity; repeatable: one for each part of the time, in its order")
+    ->required()
+    ->allow_extra_args(false);
+  command->add_option("--time-steps", settings.timeSteps, "Steps of the time from 0 to 1")->capture_default_str();
+  command->add_flag("--invert", settings.invert, "The displacement of the map back, from -v");
+  command->add_option("--output", settings.output, "Field to write")->required();
+  AddDeviceOption(command, settings.device);
+  command->callback([&settings, &action] { action = [&settings] { RunVelocity(settings); }; });
+}
+
+void
 AddScore(CLI::App & app, ScoreSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("score", "Measure how well labels or landmarks match under a transform");
@@ -267,6 +283,7 @@ main(int argc, char * argv[])
   ComposeSettings  composeSettings;
   FieldSettings    invertSettings;
   FieldSettings    jacobianSettings;
+  VelocitySettings velocitySettings;
   ScoreSettings    scoreSettings;
   Action           action;
   AddRegister(app, registerSettings, action);
@@ -275,6 +292,7 @@ main(int argc, char * argv[])
   AddFieldCommand(app, "invert", "Invert a displacement field", RunInvert, invertSettings, action);
   AddFieldCommand(
     app, "jacobian", "Jacobian determinant of x + u(x) at each voxel", RunJacobian, jacobianSettings, action);
+  AddVelocity(app, velocitySettings, action);
   AddScore(app, scoreSettings, action);
   app.add_subcommand("devices", "List the CPU and the GPUs")->callback([&action] { action = RunDevices; });
 
