@@ -79,8 +79,15 @@ Spoil(void * memory, std::size_t bytes)
 /** Queues function(plan) on the plan's stream, and spoils the work area there. */
 template <typename TFunction>
 cufftResult
-Execute(cufftHandle handle, bool isOfType, const TFunction & function)
+Execute(cufftHandle handle, bool isOfType, const void * input, const void * output, const TFunction & function)
 {
+  for (const void * const pointer : { input, output })
+  {
+    if (reinterpret_cast<std::uintptr_t>(pointer) % sizeof(cufftComplex) != 0)
+    {
+      return CUFFT_INVALID_VALUE;
+    }
+  }
   ITK_EMULATION_LOCK;
   const std::shared_ptr<Plan> plan = FindPlan(handle);
   if (!plan || !isOfType || plan->sizes.empty())
@@ -214,7 +221,7 @@ cufftSetWorkArea(cufftHandle handle, void * workArea)
 cufftResult
 cufftExecR2C(cufftHandle handle, cufftReal * input, cufftComplex * output)
 {
-  return Execute(handle, HasType(handle, CUFFT_R2C), [=](const Plan & plan) {
+  return Execute(handle, HasType(handle, CUFFT_R2C), input, output, [=](const Plan & plan) {
     fftwf_execute_dft_r2c(plan.forward, input, AsFftw(output));
   });
 }
@@ -222,7 +229,7 @@ cufftExecR2C(cufftHandle handle, cufftReal * input, cufftComplex * output)
 cufftResult
 cufftExecC2R(cufftHandle handle, cufftComplex * input, cufftReal * output)
 {
-  return Execute(handle, HasType(handle, CUFFT_C2R), [=](const Plan & plan) {
+  return Execute(handle, HasType(handle, CUFFT_C2R), input, output, [=](const Plan & plan) {
     fftwf_execute_dft_c2r(plan.inverse, AsFftw(input), output);
     Spoil(input, plan.Modes() * sizeof(cufftComplex));
   });
@@ -231,7 +238,7 @@ cufftExecC2R(cufftHandle handle, cufftComplex * input, cufftReal * output)
 cufftResult
 cufftExecC2C(cufftHandle handle, cufftComplex * input, cufftComplex * output, int direction)
 {
-  return Execute(handle, HasType(handle, CUFFT_C2C) && input == output, [=](const Plan & plan) {
+  return Execute(handle, HasType(handle, CUFFT_C2C) && input == output, input, output, [=](const Plan & plan) {
     fftwf_execute_dft(direction == CUFFT_FORWARD ? plan.forward : plan.inverse, AsFftw(input), AsFftw(output));
   });
 }

@@ -19,31 +19,38 @@ struct BlockRow
   Complex *       output[3];
   float *         product; ///< of the input and the operator on it, per mode
   int             count;
-  int             frequency[3];
+  Wave            wave; ///< what its modes have in common
   bool            accumulate;
 };
 
+template <bool accumulate>
+ITK_ENGINE_HOST_DEVICE void
+Store(Complex & place, float scale, const Complex & value)
+{
+  place.real = (accumulate ? place.real : 0.0f) + scale * value.real;
+  place.imaginary = (accumulate ? place.imaginary : 0.0f) + scale * value.imaginary;
+}
+
 template <SpectralAction action, int power, bool accumulate>
 ITK_ENGINE_HOST_DEVICE void
-MultiplyBlockRow(const SpectralBlock & block, const BlockRow & row)
+MultiplyBlockRow(const SpectralBlock & rowBlock, const BlockRow & row)
 {
-  const int size = block.wave.size[0];
+  const SpectralBlock block = rowBlock;
+  float * const       products = row.product;
 #pragma GCC ivdep
   for (int x = 0; x < row.count; ++x)
   {
-    const int     frequency[3] = { x, row.frequency[1], row.frequency[2] };
+    Wave wave = row.wave;
+    wave.Add(block.wave, 0, x);
     const Complex input[3] = { row.input[0][x], row.input[1][x], row.input[2][x] };
     Complex       output[3];
-    MultiplyByBlock<action, power>(block, frequency, input, output);
-    float product = 0.0f;
-    for (int c = 0; c < 3; ++c)
-    {
-      product += RealProduct(input[c], output[c]);
-      const Complex before = accumulate ? row.output[c][x] : Complex{ 0.0f, 0.0f };
-      row.output[c][x].real = before.real + block.scale * output[c].real;
-      row.output[c][x].imaginary = before.imaginary + block.scale * output[c].imaginary;
-    }
-    row.product[x] = Multiplicity(x, size) * product;
+    MultiplyByBlock<action, power>(block, wave, input, output);
+    const float product =
+      RealProduct(input[0], output[0]) + RealProduct(input[1], output[1]) + RealProduct(input[2], output[2]);
+    Store<accumulate>(row.output[0][x], block.scale, output[0]);
+    Store<accumulate>(row.output[1][x], block.scale, output[1]);
+    Store<accumulate>(row.output[2][x], block.scale, output[2]);
+    products[x] = Multiplicity(x, block.wave.size[0]) * product;
   }
 }
 
@@ -153,9 +160,8 @@ MultiplyByBlocks(const Device &,
     }
     row.product = ThreadScratch<float>(static_cast<std::size_t>(width));
     row.count = width;
-    row.frequency[0] = 0;
-    row.frequency[1] = FrequencyAt(y, lattice.own.size[1]);
-    row.frequency[2] = FrequencyAt(z, lattice.own.size[2]);
+    row.wave.Add(block.wave, 1, FrequencyAt(y, lattice.own.size[1]));
+    row.wave.Add(block.wave, 2, FrequencyAt(z, lattice.own.size[2]));
     row.accumulate = accumulate;
     multiply(power, block, row);
     if (energy)

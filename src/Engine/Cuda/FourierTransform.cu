@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Floor per voxel and direction: 8 bytes, real in and complex out once; cuFFT takes about one pass over the spectrum per axis,
 // 3 x 8 bytes. Out of place, since fields have rows without padding: in place would spare 4 bytes of memory per voxel and
-// cost 8 of traffic to pad.
+// cost 8 of traffic to pad. cuFFT takes real numbers at addresses of complex ones only: where the number of voxels is odd,
+// every second component goes through a copy, 8 bytes of traffic and 4 of workspace.
 #include "../Operators/FourierPlans.h"
 
 #include "FourierLibrary.h"
@@ -153,7 +154,8 @@ public:
       bytes = std::max(bytes, m_Plans.back()->WorkBytes());
     }
     // never nothing, so that there is always an address to give
-    m_Workspace = std::max<std::int64_t>(64, static_cast<std::int64_t>((bytes + 255) / 256 * 64));
+    m_CopyAt = std::max<std::int64_t>(64, static_cast<std::int64_t>((bytes + 255) / 256 * 64));
+    m_Workspace = m_CopyAt + (m_IsReal && m_Voxels % 2 == 1 ? (m_Voxels + 63) / 64 * 64 : 0);
   }
 
   std::int64_t
@@ -169,7 +171,12 @@ public:
     if (m_IsReal)
     {
       // out of place the input stays as it is
-      float * const input = const_cast<float *>(field);
+      float * input = const_cast<float *>(field);
+      if (!IsAligned(field))
+      {
+        input = CopyIn(workspace);
+        m_Device.Copy(input, field, sizeof(float) * m_Voxels);
+      }
       CheckFourier(
         m_Library.executeForward(m_Plans[0]->With(workspace), input, AsComplex(spectrum)), "cufftExecR2C", m_Device);
       return;
@@ -185,8 +192,13 @@ public:
     const cudaStream_t stream = Enter(m_Device);
     if (m_IsReal)
     {
+      float * const output = IsAligned(field) ? field : CopyIn(workspace);
       CheckFourier(
-        m_Library.executeInverse(m_Plans[1]->With(workspace), AsComplex(spectrum), field), "cufftExecC2R", m_Device);
+        m_Library.executeInverse(m_Plans[1]->With(workspace), AsComplex(spectrum), output), "cufftExecC2R", m_Device);
+      if (output != field)
+      {
+        m_Device.Copy(field, output, sizeof(float) * m_Voxels);
+      }
       return;
     }
     TransformComplex(spectrum, workspace, CUFFT_INVERSE);
@@ -195,6 +207,23 @@ public:
   }
 
 private:
+  static bool
+  IsAligned(const float * field)
+  {
+    return reinterpret_cast<std::uintptr_t>(field) % sizeof(cufftComplex) == 0;
+  }
+
+  /** The place in the workspace for a field that is not aligned. */
+  float *
+  CopyIn(float * workspace) const
+  {
+    if (m_Workspace == m_CopyAt)
+    {
+      ThrowError("FourierTransform: the field is not aligned to ", sizeof(cufftComplex), " bytes");
+    }
+    return workspace + m_CopyAt;
+  }
+
   void
   TransformComplex(Complex * spectrum, float * workspace, int direction) const
   {
@@ -212,6 +241,7 @@ private:
   std::int64_t                       m_Voxels;
   bool                               m_IsReal;
   std::vector<std::unique_ptr<Plan>> m_Plans;
+  std::int64_t                       m_CopyAt = 0;
   std::int64_t                       m_Workspace = 0;
 };
 } // namespace

@@ -47,9 +47,12 @@ __launch_bounds__(VoxelThreads, 4)
   double sum = 0.0;
   ForEachVoxelAhead<TOffset>(
     extent, load, [&](int x, int y, int z, TOffset offset, const ComplexVector & input) {
-      const int frequency[3] = { x, FrequencyAt(y, block.wave.size[1]), FrequencyAt(z, block.wave.size[2]) };
-      Complex   output[3];
-      MultiplyByBlock<action, power>(block, frequency, input.v, output);
+      Wave wave;
+      wave.Add(block.wave, 0, x);
+      wave.Add(block.wave, 1, FrequencyAt(y, block.wave.size[1]));
+      wave.Add(block.wave, 2, FrequencyAt(z, block.wave.size[2]));
+      Complex output[3];
+      MultiplyByBlock<action, power>(block, wave, input.v, output);
       float product = 0.0f;
 #pragma unroll
       for (int c = 0; c < 3; ++c)

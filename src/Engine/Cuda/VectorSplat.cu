@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Floor per voxel: 36 bytes (value and displacement in, output out), 48 with an addend of a field of its own, and 12 for
 // the bounds of the values before. Per voxel of a tile of 32x16x16 the displacements of about 2.2 points are read, through
-// the caches, and the values of 1.4; 24 times that many additions go to shared memory, where the 8x4 points of a warp meet
-// 32 different banks if the map is smooth.
+// the caches, and the values of 1.2; 24 additions go to shared memory, where the 8x4 points of a warp meet 32 different
+// banks if the map is smooth.
 //
 // Beside that: additions in global memory take 4 per component and point after merging neighbours of a row, 64 bits each
 // in Splat, with clearing and rounding passes around them: 0.64 ms for 160x192x224 on an H200, 0.09 of the floor.
@@ -10,8 +10,7 @@
 
 #include "../Math/FixedPoint.h"
 #include "../Operators/Reductions.h"
-#include "Launch.h"
-#include "Sample.h"
+#include "SplatTiles.h"
 
 #include <climits>
 
@@ -23,14 +22,6 @@ namespace cuda
 {
 namespace
 {
-constexpr int BrickX = 8;
-constexpr int BrickY = 4;
-constexpr int BrickZ = 4;
-constexpr int TileX = 32;
-constexpr int TileY = 16;
-constexpr int TileZ = 16;
-constexpr int TileVoxels = TileX * TileY * TileZ;
-constexpr int TileThreads = 512;
 constexpr int PlanThreads = 256;
 constexpr int PlanBlocks = 1024;
 
@@ -39,69 +30,8 @@ constexpr int PlanBlocks = 1024;
 constexpr int          WeightBits = 12;
 constexpr unsigned int CountedPoints = UINT_MAX / ((1u << WeightBits) + 8u);
 
-/** The beginning of a plan. Relative corners are those of a point's cell, less its index. */
-struct PlanHead
-{
-  double bounds[2];  ///< of the values of a call
-  int    lowest[3];  ///< relative lower corner
-  int    highest[3]; ///< relative upper corner; below `lowest` if no point reaches the output
-  int    power;      ///< 2^power is not below the largest sum of weights of a voxel
-};
-constexpr std::int64_t headFloats = 64;
-static_assert(sizeof(PlanHead) <= headFloats * sizeof(float), "the head of a plan has grown");
-
-struct SplatTask
-{
-  SamplingMap map;
-  bool        clamp;
-  int         domain[3];
-  int         bricks[3];
-  PlanHead *  head;
-  int *       boxes; ///< of each brick: planes of the lowest corner's x, y, z and of the highest's
-
-  __device__ __forceinline__ int
-  NumberOfBricks() const
-  {
-    return bricks[0] * bricks[1] * bricks[2];
-  }
-
-  /** The corners that a point reaches; false if there are none. */
-  __device__ __forceinline__ bool
-  Reach(int x, int y, int z, LinearAxis (&axes)[3]) const
-  {
-    AxisPosition p[3];
-    map.Locate(x, y, z, static_cast<std::int64_t>((z * domain[1] + y) * domain[0] + x), p);
-#pragma unroll
-    for (int d = 0; d < 3; ++d)
-    {
-      axes[d] = ClampLinearAxis(p[d], map.size[d]);
-    }
-    return clamp || map.IsInside(p);
-  }
-};
-
-/** Calls function(x, y, z) for this lane's points of a brick. */
-template <typename TFunction>
-__device__ __forceinline__ void
-ForEachPointOfBrick(const SplatTask & task, int brick, const TFunction & function)
-{
-  const int lane = threadIdx.x % 32;
-  const int row = brick / task.bricks[0];
-  const int x = (brick - row * task.bricks[0]) * BrickX + lane % BrickX;
-  const int y = row % task.bricks[1] * BrickY + lane / BrickX;
-  const int begin = row / task.bricks[1] * BrickZ;
-  const int end = min(begin + BrickZ, task.domain[2]);
-  if (x < task.domain[0] && y < task.domain[1])
-  {
-    for (int z = begin; z < end; ++z)
-    {
-      function(x, y, z);
-    }
-  }
-}
-
 __global__ void
-BeginPlanKernel(PlanHead * head)
+BeginPlanKernel(SplatHead * head)
 {
   for (int d = 0; d < 3; ++d)
   {
@@ -141,9 +71,9 @@ __launch_bounds__(PlanThreads) BoxKernel(const __grid_constant__ SplatTask task)
       low[d] = INT_MAX;
       high[d] = INT_MIN;
     }
-    ForEachPointOfBrick(task, brick, [&](int x, int y, int z) {
+    ForEachPointOfBrick(task, brick, [&](int x, int y, int z, int, const Vector3 & u) {
       LinearAxis axes[3];
-      if (task.Reach(x, y, z, axes))
+      if (task.Reach(x, y, z, u, axes))
       {
         const int at[3] = { x, y, z };
 #pragma unroll
@@ -185,149 +115,14 @@ __launch_bounds__(PlanThreads) BoxKernel(const __grid_constant__ SplatTask task)
   }
 }
 
-/** Of the output: where a block's tile lies, and the bricks that may reach it. */
-struct Tile
-{
-  int origin[3];
-  int first[3];
-  int count[3];
-
-  __device__ __forceinline__
-  Tile(const SplatTask & task)
-  {
-    constexpr int tileSize[3] = { TileX, TileY, TileZ };
-    constexpr int brickSize[3] = { BrickX, BrickY, BrickZ };
-    const int     tilesX = (task.map.size[0] + TileX - 1) / TileX;
-    const int     tilesY = (task.map.size[1] + TileY - 1) / TileY;
-    const int     row = static_cast<int>(blockIdx.x) / tilesX;
-    origin[0] = (static_cast<int>(blockIdx.x) - row * tilesX) * TileX;
-    origin[1] = row % tilesY * TileY;
-    origin[2] = row / tilesY * TileZ;
-#pragma unroll
-    for (int d = 0; d < 3; ++d)
-    {
-      const int lowest = task.head->lowest[d];
-      const int highest = task.head->highest[d];
-      first[d] = count[d] = 0;
-      if (lowest <= highest)
-      {
-        const int begin = max(origin[d] - highest, 0);
-        const int last = min(origin[d] + tileSize[d] - 1 - lowest, task.domain[d] - 1);
-        first[d] = begin / brickSize[d];
-        count[d] = last < begin ? 0 : last / brickSize[d] - first[d] + 1;
-      }
-    }
-  }
-
-  __device__ __forceinline__ int
-  Candidates() const
-  {
-    return count[0] * count[1] * count[2];
-  }
-
-  __device__ __forceinline__ int
-  Brick(const SplatTask & task, int candidate) const
-  {
-    const int row = candidate / count[0];
-    const int x = first[0] + candidate - row * count[0];
-    const int y = first[1] + row % count[1];
-    const int z = first[2] + row / count[1];
-    return (z * task.bricks[1] + y) * task.bricks[0] + x;
-  }
-
-  __device__ __forceinline__ bool
-  IsReachedBy(const SplatTask & task, int brick) const
-  {
-    constexpr int tileSize[3] = { TileX, TileY, TileZ };
-    const int     bricks = task.NumberOfBricks();
-    bool          is = true;
-#pragma unroll
-    for (int d = 0; d < 3; ++d)
-    {
-      is = is && task.boxes[d * bricks + brick] < origin[d] + tileSize[d] && task.boxes[(3 + d) * bricks + brick] >= origin[d];
-    }
-    return is;
-  }
-};
-
-/** Rows of the same bank follow each other at a quarter of the banks, for the rows of a warp's points. */
-__device__ __forceinline__ int
-PlaceInTile(int x, int y, int z)
-{
-  return (z * TileY + y) * TileX + ((x + BrickX * y) & (TileX - 1));
-}
-
-/** Calls add(x, y, z, axes, place, weight) for every pair of a point and a voxel of the tile that it reaches. */
-template <typename TBegin, typename TAdd>
-__device__ __forceinline__ void
-ForEachContribution(const SplatTask & task, const Tile & tile, const TBegin & begin, const TAdd & add)
-{
-  __shared__ int list[TileThreads];
-  __shared__ int listed;
-  const int      candidates = tile.Candidates();
-  for (int base = 0; base < candidates; base += TileThreads)
-  {
-    if (threadIdx.x == 0)
-    {
-      listed = 0;
-    }
-    __syncthreads();
-    if (base + static_cast<int>(threadIdx.x) < candidates)
-    {
-      const int brick = tile.Brick(task, base + threadIdx.x);
-      if (tile.IsReachedBy(task, brick))
-      {
-        list[atomicAdd(&listed, 1)] = brick;
-      }
-    }
-    __syncthreads();
-    for (int k = threadIdx.x / 32; k < listed; k += TileThreads / 32)
-    {
-      ForEachPointOfBrick(task, list[k], [&](int x, int y, int z) {
-        LinearAxis axes[3];
-        if (!task.Reach(x, y, z, axes))
-        {
-          return;
-        }
-        const int  at[3][2] = { { axes[0].lower - tile.origin[0], axes[0].upper - tile.origin[0] },
-                                { axes[1].lower - tile.origin[1], axes[1].upper - tile.origin[1] },
-                                { axes[2].lower - tile.origin[2], axes[2].upper - tile.origin[2] } };
-        const bool reaches = at[0][1] >= 0 && at[0][0] < TileX && at[1][1] >= 0 && at[1][0] < TileY && at[2][1] >= 0 &&
-                             at[2][0] < TileZ;
-        if (!reaches)
-        {
-          return;
-        }
-        const auto value = begin((z * task.domain[1] + y) * task.domain[0] + x);
-#pragma unroll
-        for (int corner = 0; corner < 8; ++corner)
-        {
-          const int tx = at[0][corner & 1];
-          const int ty = at[1][corner >> 1 & 1];
-          const int tz = at[2][corner >> 2];
-          if (static_cast<unsigned int>(tx) < TileX && static_cast<unsigned int>(ty) < TileY &&
-              static_cast<unsigned int>(tz) < TileZ)
-          {
-            const float weight = ((corner & 1) != 0 ? axes[0].weight : 1.0f - axes[0].weight) *
-                                 ((corner & 2) != 0 ? axes[1].weight : 1.0f - axes[1].weight) *
-                                 ((corner & 4) != 0 ? axes[2].weight : 1.0f - axes[2].weight);
-            add(value, PlaceInTile(tx, ty, tz), weight);
-          }
-        }
-      });
-    }
-    __syncthreads();
-  }
-}
-
 /** The largest sum of weights. */
 __global__ void
-__launch_bounds__(TileThreads, 2) WeightKernel(const __grid_constant__ SplatTask task)
+__launch_bounds__(SplatTileThreads, 2) WeightKernel(const __grid_constant__ SplatTask task)
 {
-  __shared__ unsigned int sums[TileVoxels];
+  __shared__ unsigned int sums[SplatTileVoxels];
   __shared__ unsigned int points;
   __shared__ unsigned int largest;
-  for (int i = threadIdx.x; i < TileVoxels; i += TileThreads)
+  for (int i = threadIdx.x; i < SplatTileVoxels; i += SplatTileThreads)
   {
     sums[i] = 0;
   }
@@ -336,7 +131,7 @@ __launch_bounds__(TileThreads, 2) WeightKernel(const __grid_constant__ SplatTask
     points = largest = 0;
   }
   __syncthreads();
-  const Tile   tile(task);
+  const SplatTile   tile(task);
   unsigned int count = 0;
   ForEachContribution(
     task,
@@ -346,7 +141,7 @@ __launch_bounds__(TileThreads, 2) WeightKernel(const __grid_constant__ SplatTask
       atomicAdd(sums + place, static_cast<unsigned int>(__float2int_ru(weight * (1 << WeightBits))));
     });
   unsigned int maximum = 0;
-  for (int i = threadIdx.x; i < TileVoxels; i += TileThreads)
+  for (int i = threadIdx.x; i < SplatTileVoxels; i += SplatTileThreads)
   {
     maximum = max(maximum, sums[i]);
   }
@@ -407,13 +202,13 @@ PositionGradientAt(const SplatArguments & arguments, int x, int y, int z, int of
 
 template <bool hasAddend>
 __global__ void
-__launch_bounds__(TileThreads, 2) VectorSplatKernel(const __grid_constant__ SplatArguments arguments)
+__launch_bounds__(SplatTileThreads, 2) VectorSplatKernel(const __grid_constant__ SplatArguments arguments)
 {
   extern __shared__ int sums[];
   __shared__ float      factors[2];
   __shared__ double     unit;
   const SplatTask &     task = arguments.task;
-  for (int i = threadIdx.x; i < 3 * TileVoxels; i += TileThreads)
+  for (int i = threadIdx.x; i < 3 * SplatTileVoxels; i += SplatTileThreads)
   {
     sums[i] = 0;
   }
@@ -425,7 +220,7 @@ __launch_bounds__(TileThreads, 2) VectorSplatKernel(const __grid_constant__ Spla
     unit = fixedPoint.unit;
   }
   __syncthreads();
-  const Tile tile(task);
+  const SplatTile tile(task);
   ForEachContribution(
     task,
     tile,
@@ -442,28 +237,28 @@ __launch_bounds__(TileThreads, 2) VectorSplatKernel(const __grid_constant__ Spla
 #pragma unroll
       for (int c = 0; c < 3; ++c)
       {
-        atomicAdd(sums + c * TileVoxels + place, __float2int_rn(value.v[c] * weight));
+        atomicAdd(sums + c * SplatTileVoxels + place, __float2int_rn(value.v[c] * weight));
       }
     });
-  const int    x = tile.origin[0] + static_cast<int>(threadIdx.x) % TileX;
+  const int    x = tile.origin[0] + static_cast<int>(threadIdx.x) % SplatTileX;
   const double factor = unit * arguments.scale;
-  for (int row = threadIdx.x / TileX; row < TileY * TileZ; row += TileThreads / TileX)
+  for (int row = threadIdx.x / SplatTileX; row < SplatTileY * SplatTileZ; row += SplatTileThreads / SplatTileX)
   {
-    const int y = tile.origin[1] + row % TileY;
-    const int z = tile.origin[2] + row / TileY;
+    const int y = tile.origin[1] + row % SplatTileY;
+    const int z = tile.origin[2] + row / SplatTileY;
     if (x >= task.map.size[0] || y >= task.map.size[1] || z >= task.map.size[2])
     {
       continue;
     }
     const int offset = (z * task.map.size[1] + y) * task.map.size[0] + x;
-    const int place = PlaceInTile(x - tile.origin[0], row % TileY, row / TileY);
+    const int place = PlaceInTile(x - tile.origin[0], row % SplatTileY, row / SplatTileY);
     float     sum[3];
     float     q[3] = { 0.0f, 0.0f, 0.0f };
     Vector3   value = { { 0.0f, 0.0f, 0.0f } };
 #pragma unroll
     for (int c = 0; c < 3; ++c)
     {
-      sum[c] = static_cast<float>(factor * sums[c * TileVoxels + place]);
+      sum[c] = static_cast<float>(factor * sums[c * SplatTileVoxels + place]);
     }
     if (hasAddend)
     {
@@ -487,7 +282,7 @@ MakeTask(const ResampleParameters & parameters,
          const Lattice &            target,
          float *                    plan)
 {
-  constexpr int      brickSize[3] = { BrickX, BrickY, BrickZ };
+  constexpr int      brickSize[3] = { SplatBrickX, SplatBrickY, SplatBrickZ };
   const std::int64_t points = domain.NumberOfVoxels();
   if (!IsSmall(domain) || !IsSmall(target))
   {
@@ -502,16 +297,16 @@ MakeTask(const ResampleParameters & parameters,
     task.domain[d] = domain.size[d];
     task.bricks[d] = DivideUp(domain.size[d], brickSize[d]);
   }
-  task.head = reinterpret_cast<PlanHead *>(plan);
-  task.boxes = reinterpret_cast<int *>(plan + headFloats);
+  task.head = reinterpret_cast<SplatHead *>(plan);
+  task.boxes = reinterpret_cast<int *>(plan + SplatHeadFloats);
   return task;
 }
 
 unsigned int
 NumberOfTiles(const Lattice & target)
 {
-  return static_cast<unsigned int>(DivideUp(target.size[0], TileX)) * DivideUp(target.size[1], TileY) *
-         DivideUp(target.size[2], TileZ);
+  return static_cast<unsigned int>(DivideUp(target.size[0], SplatTileX)) * DivideUp(target.size[1], SplatTileY) *
+         DivideUp(target.size[2], SplatTileZ);
 }
 } // namespace
 
@@ -526,7 +321,7 @@ VectorSplat(const Device &             device,
             float *                    plan)
 {
   const cudaStream_t    stream = Enter(device);
-  constexpr std::size_t bytes = 3 * TileVoxels * sizeof(int);
+  constexpr std::size_t bytes = 3 * SplatTileVoxels * sizeof(int);
   SplatArguments        arguments{};
   arguments.task = MakeTask(parameters, displacement, value.lattice, output.lattice, plan);
   arguments.value = FieldComponents<const float>(value);
@@ -538,7 +333,7 @@ VectorSplat(const Device &             device,
   cuda::MinimumMaximum(device, value, arguments.task.head->bounds, ConstMask());
   const auto kernel = addend.outer ? VectorSplatKernel<true> : VectorSplatKernel<false>;
   AllowSharedMemory(device, kernel, bytes);
-  kernel<<<NumberOfTiles(output.lattice), TileThreads, bytes, stream>>>(arguments);
+  kernel<<<NumberOfTiles(output.lattice), SplatTileThreads, bytes, stream>>>(arguments);
   CheckLaunch(device, "VectorSplat");
 }
 
@@ -556,15 +351,15 @@ PlanVectorSplat(const Device &             device,
   CheckLaunch(device, "BeginPlan");
   BoxKernel<<<std::min(blocks, PlanBlocks), PlanThreads, 0, stream>>>(task);
   CheckLaunch(device, "Box");
-  WeightKernel<<<NumberOfTiles(outputLattice), TileThreads, 0, stream>>>(task);
+  WeightKernel<<<NumberOfTiles(outputLattice), SplatTileThreads, 0, stream>>>(task);
   CheckLaunch(device, "Weight");
 }
 
 std::int64_t
 VectorSplatPlan(const Lattice & valueLattice)
 {
-  return headFloats + 6 * std::int64_t{ DivideUp(valueLattice.size[0], BrickX) } *
-                        DivideUp(valueLattice.size[1], BrickY) * DivideUp(valueLattice.size[2], BrickZ);
+  return SplatHeadFloats + 6 * std::int64_t{ DivideUp(valueLattice.size[0], SplatBrickX) } *
+                        DivideUp(valueLattice.size[1], SplatBrickY) * DivideUp(valueLattice.size[2], SplatBrickZ);
 }
 } // namespace cuda
 } // namespace engine

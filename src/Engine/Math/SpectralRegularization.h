@@ -25,6 +25,7 @@ struct SpectralBlock
   float       weight;
   float       divergenceWeight;
   float       shift; ///< of |k|^2
+  float       filter; ///< XXX experiment
   float       zero;  ///< what counts as B where it is 0, for its inverse
 };
 
@@ -41,12 +42,12 @@ BlockCoefficients(const SpectralBlock & block, float full, float odd, float & di
   else
   {
     const float base = full + block.shift;
-    float       a = block.weight;
-    for (int i = 0; i < power; ++i)
-    {
-      a *= base;
-    }
-    const float c = block.divergenceWeight * (1.0f + full);
+    float       a = block.weight * (power > 0 ? base : 1.0f);
+    a *= power > 1 ? base : 1.0f;
+    a *= power > 2 ? base : 1.0f;
+    const float boost = expf(block.filter * full);
+    a *= boost;
+    const float c = block.divergenceWeight * (1.0f + full) * boost;
     if constexpr (action == SpectralAction::Apply)
     {
       diagonal = a;
@@ -61,36 +62,53 @@ BlockCoefficients(const SpectralBlock & block, float full, float odd, float & di
   }
 }
 
-/** The block of frequencies f on a vector of complex numbers. */
+ITK_ENGINE_HOST_DEVICE Complex
+Scaled(float scale, const Complex & value)
+{
+  return Complex{ scale * value.real, scale * value.imaginary };
+}
+
+/** a x + b y. */
+ITK_ENGINE_HOST_DEVICE Complex
+Combined(float a, const Complex & x, float b, const Complex & y)
+{
+  return Complex{ a * x.real + b * y.real, a * x.imaginary + b * y.imaginary };
+}
+
+/** What a block needs to know of a frequency; the parts of an axis are added up. */
+struct Wave
+{
+  float k[3];        ///< without Nyquist frequencies
+  float odd = 0.0f;  ///< |k|^2
+  float full = 0.0f; ///< |k|^2 with Nyquist frequencies
+
+  ITK_ENGINE_HOST_DEVICE void
+  Add(const WaveNumbers & numbers, int axis, int frequency)
+  {
+    const float number = numbers.Full(axis, frequency);
+    k[axis] = numbers.Odd(axis, frequency);
+    odd += k[axis] * k[axis];
+    full += number * number;
+  }
+};
+
+/** A block on a vector of complex numbers. Without inner loops, which would keep compilers from taking several frequencies
+ * at once. */
 template <SpectralAction action, int power>
 ITK_ENGINE_HOST_DEVICE void
-MultiplyByBlock(const SpectralBlock & block, const int (&f)[3], const Complex (&input)[3], Complex (&output)[3])
+MultiplyByBlock(const SpectralBlock & block, const Wave & wave, const Complex (&input)[3], Complex (&output)[3])
 {
-  float full = 0.0f;
-  float odd = 0.0f;
-  float k[3];
-  float alongReal = 0.0f;
-  float alongImaginary = 0.0f;
-  for (int i = 0; i < 3; ++i)
-  {
-    const float wave = block.wave.Full(i, f[i]);
-    k[i] = block.wave.Odd(i, f[i]);
-    full += wave * wave;
-    odd += k[i] * k[i];
-    alongReal += k[i] * (block.toUnit[i] * input[i].real);
-    alongImaginary += k[i] * (block.toUnit[i] * input[i].imaginary);
-  }
-  float diagonal;
-  float along;
-  BlockCoefficients<action, power>(block, full, odd, diagonal, along);
-  alongReal *= along;
-  alongImaginary *= along;
-  for (int i = 0; i < 3; ++i)
-  {
-    output[i].real = block.fromUnit[i] * (diagonal * (block.toUnit[i] * input[i].real) + k[i] * alongReal);
-    output[i].imaginary =
-      block.fromUnit[i] * (diagonal * (block.toUnit[i] * input[i].imaginary) + k[i] * alongImaginary);
-  }
+  const Complex u0 = Scaled(block.toUnit[0], input[0]);
+  const Complex u1 = Scaled(block.toUnit[1], input[1]);
+  const Complex u2 = Scaled(block.toUnit[2], input[2]);
+  float         diagonal;
+  float         along;
+  BlockCoefficients<action, power>(block, wave.full, wave.odd, diagonal, along);
+  const Complex product = Combined(wave.k[0], u0, 1.0f, Combined(wave.k[1], u1, wave.k[2], u2));
+  const Complex projection = Scaled(along, product);
+  output[0] = Scaled(block.fromUnit[0], Combined(diagonal, u0, wave.k[0], projection));
+  output[1] = Scaled(block.fromUnit[1], Combined(diagonal, u1, wave.k[1], projection));
+  output[2] = Scaled(block.fromUnit[2], Combined(diagonal, u2, wave.k[2], projection));
 }
 
 /** Real part of the product of one number with the conjugate of another. */

@@ -24,6 +24,7 @@ class FourierPlans;
  * cuFFT on a GPU, whose shared library is loaded by the first transform. Components are transformed one after another: the
  * work area of cuFFT, about the size of what it transforms, is then that of one component (4 bytes per voxel where
  * all sizes have small prime factors), where a batch of three would save four launches and take three times as much.
+ * On a GPU fields begin at a multiple of 8 bytes, as all that Buffer and Arena give do.
  *
  * Deterministic; on the CPU it is the same bits with any number of threads and wherever the memory lies. Nothing is
  * allocated and nothing waits but in the constructor; the calls may be recorded by RecordWork. Not for use by two

@@ -314,15 +314,24 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
     const Field   next = makeField(to.lattice, buffer);
     if (current)
     {
-      const Buffer<float> workspace(m_Device, ResampleSeparableWorkspace(current.lattice, to.lattice));
+      // By waves: between the points they keep what the regularisation sees of the velocity, its divergence above all.
+      const FourierTransform     from(m_Device, current.lattice);
+      const FourierTransform     onto(m_Device, to.lattice);
+      SpectralTransferParameters transfer;
+      transfer.quantity = Quantity::Velocity;
+      for (int d = 0; d < 3; ++d)
+      {
+        transfer.shift[d] = 0.5 * (static_cast<double>(to.lattice.size[d]) / current.lattice.size[d] - 1.0);
+      }
+      const Buffer<float> workspace(m_Device, SpectralTransferWorkspace(onto, from));
       for (int segment = 0; segment < m_Parameters.segments; ++segment)
       {
-        Upsample(m_Device,
-                 currentGeometry,
-                 to,
-                 ConstField(current.Component(3 * segment), current.lattice, 3),
-                 Field(next.Component(3 * segment), to.lattice, 3),
-                 workspace.Data());
+        SpectralProlong(from,
+                        onto,
+                        transfer,
+                        ConstField(current.Component(3 * segment), current.lattice, 3),
+                        Field(next.Component(3 * segment), to.lattice, 3),
+                        workspace.Data());
       }
       m_Device.Synchronize();
     }

@@ -160,13 +160,14 @@ VelocityFlow::RequireIntegrated(const char * name) const
 }
 
 void
-VelocityFlow::Integrate(const ConstField & velocity, const Field & displacement, bool inverse)
+VelocityFlow::Integrate(const ConstField & velocity, const Field & displacement, bool inverse, bool plans)
 {
   RequireField(velocity, m_Lattice, 3 * m_Parameters.segments, "velocity");
   RequireField(displacement, m_Lattice, 3, "displacement");
   RequireApart(velocity, displacement, "the velocity and the displacement");
   m_Velocity = velocity;
   m_Inverse = inverse;
+  m_IsPlanned = false;
   const int last = static_cast<int>(m_Tape.nodes.size()) - 1;
   for (int i = 0; i <= last; ++i)
   {
@@ -176,14 +177,30 @@ VelocityFlow::Integrate(const ConstField & velocity, const Field & displacement,
     {
       const ConstField v = Segment(velocity, node.segment);
       Compose(m_Device, StepParameters(), v, v, to);
-      PlanComposeGradient(m_Device, StepParameters(), m_Lattice, v, Plan(i));
     }
     else
     {
       Compose(m_Device, CompositionParameters(), Kept(node.outer), Kept(node.inner), to);
-      PlanComposeGradient(m_Device, CompositionParameters(), m_Lattice, Kept(node.inner), Plan(i));
     }
   }
+  if (plans)
+  {
+    PlanAdjoint();
+  }
+}
+
+void
+VelocityFlow::PlanAdjoint()
+{
+  RequireIntegrated("PlanAdjoint");
+  for (int i = 0; i < static_cast<int>(m_Tape.nodes.size()); ++i)
+  {
+    const FlowTape::Node &  node = m_Tape.nodes[i];
+    const ComposeParameters parameters = node.IsStep() ? StepParameters() : CompositionParameters();
+    const ConstField        inner = node.IsStep() ? Segment(m_Velocity, node.segment) : ConstField(Kept(node.inner));
+    PlanComposeGradient(m_Device, parameters, m_Lattice, inner, Plan(i));
+  }
+  m_IsPlanned = true;
 }
 
 void
@@ -231,6 +248,10 @@ void
 VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumulate, float * workspace) const
 {
   RequireIntegrated("Adjoint");
+  if (!m_IsPlanned)
+  {
+    ThrowError("VelocityFlow: Adjoint before PlanAdjoint: the last Integrate was told not to plan");
+  }
   RequireField(slope, m_Lattice, 3, "slope");
   RequireField(gradient, m_Lattice, 3 * m_Parameters.segments, "gradient");
   RequireApart(slope, gradient, "the slope and the gradient");

@@ -65,9 +65,15 @@ public:
   /** u. With `inverse` that of the map back, from -v with the segments in reversed order: the inverse up to the errors
    * of the steps and of the interpolation.
    * \param velocity     3 K components.
-   * \param displacement 3 components; not a segment of `velocity`. */
+   * \param displacement 3 components; not a segment of `velocity`.
+   * \param plans        PlanAdjoint as well. */
   void
-  Integrate(const ConstField & velocity, const Field & displacement, bool inverse = false);
+  Integrate(const ConstField & velocity, const Field & displacement, bool inverse = false, bool plans = true);
+
+  /** What Adjoint needs beside the map: where it scatters to, on a GPU about as much work as Integrate itself. A trial that
+   * may be given up can do without until it is accepted. */
+  void
+  PlanAdjoint();
 
   /** du in the direction dv, for the last Integrate, whose velocity must still be as it was; or H du, see
    * TangentProduct.
@@ -83,7 +89,7 @@ public:
   std::int64_t
   TangentWorkspace() const;
 
-  /** The transpose: dL/dv from g = dL/du, for the last Integrate, whose velocity must still be as it was.
+  /** The transpose: dL/dv from g = dL/du, for the last Integrate, whose velocity must still be as it was, after PlanAdjoint.
    * \param slope      g; it is overwritten.
    * \param gradient   dL/dv, 3 K components. Not `slope`.
    * \param accumulate the gradient is added to what is there.
@@ -123,6 +129,7 @@ private:
   float *                m_Memory;
   ConstField             m_Velocity;
   bool                   m_Inverse = false;
+  bool                   m_IsPlanned = false;
 };
 } // namespace engine
 } // namespace itk
