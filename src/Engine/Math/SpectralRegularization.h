@@ -25,7 +25,6 @@ struct SpectralBlock
   float       weight;
   float       divergenceWeight;
   float       shift; ///< of |k|^2
-  float       filter; ///< XXX experiment
   float       zero;  ///< what counts as B where it is 0, for its inverse
 };
 
@@ -45,9 +44,7 @@ BlockCoefficients(const SpectralBlock & block, float full, float odd, float & di
     float       a = block.weight * (power > 0 ? base : 1.0f);
     a *= power > 1 ? base : 1.0f;
     a *= power > 2 ? base : 1.0f;
-    const float boost = expf(block.filter * full);
-    a *= boost;
-    const float c = block.divergenceWeight * (1.0f + full) * boost;
+    const float c = block.divergenceWeight * (1.0f + full);
     if constexpr (action == SpectralAction::Apply)
     {
       diagonal = a;
