@@ -19,7 +19,7 @@ step()
 
 step "packages"
 missing=()
-for package in ca-certificates cmake make g++ git jq libcli11-dev libgtest-dev libinsighttoolkit5-dev mricron-data nlohmann-json3-dev; do
+for package in ca-certificates cmake make g++ git jq libcli11-dev libfftw3-dev libgtest-dev libinsighttoolkit5-dev mricron-data nlohmann-json3-dev; do
   dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -28,7 +28,7 @@ TEST(Compose, MatchesDouble)
       {
         ComposeParameters parameters;
         parameters.outside = outside;
-        parameters.addInner = addInner;
+        parameters.innerWeight = addInner ? 1.0f : 0.0f;
         const DeviceFloats output(lattice, 3);
         Compose(TestDevice(), parameters, DeviceFloats(u), DeviceFloats(v), output);
         const HostDoubles expected = ComposeInDouble(u, v, IdentityAffine(), outside == Outside::Clamp, addInner);
@@ -150,7 +150,7 @@ TEST(Compose, NotANumberLandsOutside)
   v(1, 3, 3, 3) = std::numeric_limits<float>::quiet_NaN();
   v(0, 4, 3, 3) = 1e12f;
   ComposeParameters parameters;
-  parameters.addInner = false;
+  parameters.innerWeight = 0.0f;
   for (const Outside outside : { Outside::Value, Outside::Clamp })
   {
     parameters.outside = outside;

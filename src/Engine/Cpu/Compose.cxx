@@ -45,9 +45,9 @@ Compose(const Device &,
         {
           ScaleRow(values, outerScale, values, count);
         }
-        if (parameters.addInner && inner)
+        if (parameters.innerWeight != 0.0f && inner)
         {
-          AddScaledRow(u[c], scale, values, count);
+          AddScaledRow(u[c], parameters.innerWeight * scale, values, count);
         }
         // last, since the output may be the inner field
         std::copy_n(values, count, output.Component(c) + offset);

@@ -26,7 +26,7 @@ struct ComposeArguments
   const double *      innerMaximum;
   float               innerScale;
   StepScale           outerScale;
-  bool                addInner;
+  float               innerWeight;
   bool                clamp;
   int                 outerSize[3];
   FieldComponents<const float> outer;
@@ -69,7 +69,9 @@ __launch_bounds__(VoxelThreads, 4)
 #pragma unroll
     for (int c = 0; c < 3; ++c)
     {
-      arguments.output.component[c][offset] = arguments.addInner ? v[c] + u[c] : u[c];
+      // a weight of 0 lets no NaN pass
+      const float direct = arguments.innerWeight != 0.0f ? arguments.innerWeight * v[c] : 0.0f;
+      arguments.output.component[c][offset] = direct + u[c];
     }
   });
 }
@@ -89,7 +91,7 @@ Compose(const Device &            device,
   arguments.innerMaximum = parameters.innerMaximum;
   arguments.innerScale = parameters.innerScale;
   arguments.outerScale = parameters.outerScale;
-  arguments.addInner = parameters.addInner;
+  arguments.innerWeight = parameters.innerWeight;
   arguments.clamp = parameters.outside == Outside::Clamp;
   std::copy(outer.lattice.own.size, outer.lattice.own.size + 3, arguments.outerSize);
   arguments.outer = FieldComponents<const float>(outer);

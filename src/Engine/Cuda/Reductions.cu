@@ -73,6 +73,25 @@ __launch_bounds__(StreamThreads)
   }
   StoreBlockResult<Join::Minimum, Join::Maximum>(minimum, maximum, partials);
 }
+
+__global__ void
+__launch_bounds__(StreamThreads) InnerProductKernel(const float * __restrict__ a,
+                                                    const float * __restrict__ b,
+                                                    std::int64_t count,
+                                                    double * __restrict__ partials)
+{
+  double             product = 0.0;
+  double             square = 0.0;
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
+#pragma unroll 4
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < count; i += stride)
+  {
+    const double value = a[i];
+    product += value * b[i];
+    square += value * value;
+  }
+  StoreBlockResult<Join::Sum, Join::Sum>(product, square, partials);
+}
 } // namespace
 
 void
@@ -106,6 +125,16 @@ MinimumMaximum(const Device & device, const ConstField & field, double * result,
     field.data, mask.data, field.NumberOfValues(), Partials(device));
   CheckLaunch(device, "MinimumMaximum");
   FinishReduction<Join::Minimum, Join::Maximum>(device, stream, grid, result);
+}
+
+void
+InnerProduct(const Device & device, const ConstField & a, const ConstField & b, double * result)
+{
+  const cudaStream_t stream = Enter(device);
+  const dim3         grid(StreamGrid(a.NumberOfValues()));
+  InnerProductKernel<<<grid, StreamThreads, 0, stream>>>(a.data, b.data, a.NumberOfValues(), Partials(device));
+  CheckLaunch(device, "InnerProduct");
+  FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, result);
 }
 } // namespace cuda
 } // namespace engine
