@@ -65,7 +65,7 @@ is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" 
 say "Packages"
 template=/usr/share/mricron/templates
 example=/usr/share/doc/insighttoolkit5-examples/examples/Data
-wanted=(ca-certificates cmake g++ make libinsighttoolkit5-dev libcli11-dev nlohmann-json3-dev)
+wanted=(ca-certificates cmake g++ make libinsighttoolkit5-dev libcli11-dev libfftw3-dev nlohmann-json3-dev)
 [ -f $template/ch2.nii.gz ] || wanted+=(mricron-data)
 [ -f $example/KmeansTest_T1UCharRaw.nii.gz ] || wanted+=(insighttoolkit5-examples)
 missing=()

@@ -19,6 +19,7 @@
 #define itkGPUDiffeomorphicRegistrationMethod_h
 
 #include "itkGPUDiffeomorphicEngine.h"
+#include "itkGPUGaussNewtonDiffeomorphicSolver.h"
 #include "itkGPUGreedyDiffeomorphicSolver.h"
 #include "itkGPUSymmetricDiffeomorphicSolver.h"
 #include "itkANTSNeighborhoodCorrelationImageToImageMetricv4.h"
@@ -61,6 +62,9 @@ namespace itk
  * level to level as by ITK's DisplacementFieldTransformParametersAdaptor for the level's grid; adaptors that are set are not
  * needed. Pixels are computed with as float. DownsampleImagesForMetricDerivativesOff runs in the superclass.
  * AbortGenerateData ends after the iteration at hand, and leaves the transforms of that one.
+ *
+ * SetGaussNewtonSolver(GPUGaussNewtonDiffeomorphicSolver::New()) takes the Gauss-Newton-Krylov solver for velocities. Metrics, masks,
+ * several pairs of images and initial transforms are as with the greedy solver; see there for the setters that mean nothing.
  *
  * \ingroup GPUDiffeomorphicRegistration
  */
@@ -110,6 +114,23 @@ public:
   /** The symmetric solver and its parameters; null (default): the greedy solver runs. */
   itkSetObjectMacro(SymmetricSolver, GPUSymmetricDiffeomorphicSolver);
   itkGetModifiableObjectMacro(SymmetricSolver, GPUSymmetricDiffeomorphicSolver);
+
+  /** The Gauss-Newton-Krylov solver and its parameters; null (default): another one runs. It excludes the symmetric solver. */
+  itkSetObjectMacro(GaussNewtonSolver, GPUGaussNewtonDiffeomorphicSolver);
+  itkGetModifiableObjectMacro(GaussNewtonSolver, GPUGaussNewtonDiffeomorphicSolver);
+
+  /** What the Gauss-Newton solver of the last run did on each level, beyond GetResult. */
+  const GPUGaussNewtonDiffeomorphicEngine::Result &
+  GetGaussNewtonResult() const
+  {
+    return m_GaussNewtonResult;
+  }
+
+  /** The velocity of a part of the time, physical vectors per unit time on the fixed grid: it moves the moving image, as the initial
+   * transform shows it, to the fixed one. So the output transform is the flow of minus the velocity. Null unless the
+   * Gauss-Newton solver ran with ComputeVelocity on. */
+  const DisplacementFieldType *
+  GetVelocityField(unsigned int segment = 0) const;
 
   /** Also compute the inverse field. Default on; the symmetric solver always has it. */
   itkSetMacro(ComputeInverse, bool);
@@ -182,13 +203,20 @@ private:
   GenerateDataOnDevice();
   void
   GenerateSymmetricDataOnDevice();
+  void
+  GenerateGaussNewtonDataOnDevice();
 
   GPUDiffeomorphicEngine::GreedyParameters
   MakeParameters() const;
   GPUSymmetricDiffeomorphicEngine::Parameters
   MakeSymmetricParameters() const;
 
-  /** Metric, levels, learning rate, variances and convergence: what the solvers have in common. */
+  /** Metric and levels: what the solvers have in common. */
+  template <typename TParameters>
+  void
+  FillLevels(TParameters & parameters) const;
+
+  /** The same with learning rate, variances and convergence. */
   template <typename TParameters>
   void
   FillParameters(TParameters & parameters) const;
@@ -242,12 +270,17 @@ private:
   ResultType          m_Result;
 
   GPUSymmetricDiffeomorphicSolver::Pointer m_SymmetricSolver;
+
+  GPUGaussNewtonDiffeomorphicSolver::Pointer           m_GaussNewtonSolver;
+  GPUGaussNewtonDiffeomorphicEngine::Result            m_GaussNewtonResult;
+  std::vector<typename DisplacementFieldType::Pointer> m_VelocityFields;
 };
 } // namespace itk
 
 #ifndef ITK_MANUAL_INSTANTIATION
 #  include "itkGPUDiffeomorphicRegistrationMethod.hxx"
 #  include "itkGPUDiffeomorphicRegistrationMethodChannels.hxx"
+#  include "itkGPUDiffeomorphicRegistrationMethodGaussNewton.hxx"
 #  include "itkGPUDiffeomorphicRegistrationMethodSymmetric.hxx"
 #endif
 

@@ -138,10 +138,18 @@ void
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::GenerateData()
 {
   m_Result = ResultType();
+  m_GaussNewtonResult = GPUGaussNewtonDiffeomorphicEngine::Result();
+  m_VelocityFields.clear();
+  if (m_SymmetricSolver && m_GaussNewtonSolver)
+  {
+    itkExceptionMacro("a symmetric solver and a Gauss-Newton solver are set; only one of them can run");
+  }
   const std::string uncovered = this->DescribeUncoveredCase();
   if (uncovered.empty())
   {
-    m_SymmetricSolver ? this->GenerateSymmetricDataOnDevice() : this->GenerateDataOnDevice();
+    m_SymmetricSolver     ? this->GenerateSymmetricDataOnDevice()
+    : m_GaussNewtonSolver ? this->GenerateGaussNewtonDataOnDevice()
+                          : this->GenerateDataOnDevice();
     return;
   }
   if (!m_Warned)
@@ -158,7 +166,7 @@ template <typename TFixedImage, typename TMovingImage, typename TOutputTransform
 template <typename TParameters>
 void
 GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
-  FillParameters(TParameters & parameters) const
+  FillLevels(TParameters & parameters) const
 {
   const SizeValueType levels = this->m_NumberOfLevels;
   // the superclass never shortens its list of shrink factors
@@ -205,6 +213,15 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
     level.iterations = static_cast<int>(this->m_NumberOfIterationsPerLevel[l]);
     parameters.levels.push_back(level);
   }
+}
+
+template <typename TFixedImage, typename TMovingImage, typename TOutputTransform, typename TVirtualImage, typename TPointSet>
+template <typename TParameters>
+void
+GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, TVirtualImage, TPointSet>::
+  FillParameters(TParameters & parameters) const
+{
+  this->FillLevels(parameters);
   parameters.learningRate = this->m_LearningRate;
   parameters.updateFieldVariance = this->GetGaussianSmoothingVarianceForTheUpdateField();
   parameters.totalFieldVariance = this->GetGaussianSmoothingVarianceForTheTotalField();
@@ -344,7 +361,8 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   {
     this->m_CurrentMetricValue = progress.metricValue;
     this->m_CurrentConvergenceValue = progress.convergenceValue;
-    this->m_IsConverged = progress.convergenceValue < this->m_ConvergenceThreshold;
+    this->m_IsConverged = progress.convergenceValue < (m_GaussNewtonSolver ? m_GaussNewtonSolver->GetGradientReduction()
+                                                                           : this->m_ConvergenceThreshold);
     SizeValueType before = 0;
     SizeValueType total = 0;
     for (SizeValueType l = 0; l < this->m_NumberOfLevels; ++l)
@@ -437,6 +455,7 @@ GPUDiffeomorphicRegistrationMethod<TFixedImage, TMovingImage, TOutputTransform, 
   os << indent << "ComputeInverse: " << (m_ComputeInverse ? "On" : "Off") << std::endl;
   itkPrintSelfObjectMacro(Solver);
   itkPrintSelfObjectMacro(SymmetricSolver);
+  itkPrintSelfObjectMacro(GaussNewtonSolver);
 }
 } // namespace itk
 

@@ -47,21 +47,6 @@ ToEngine(const GPUDiffeomorphicEngine::GreedyParameters & parameters)
   }
   return result;
 }
-
-/** The memory of the host that the result fills. */
-std::vector<engine::HostBlock>
-ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Lattice & lattice)
-{
-  std::vector<engine::HostBlock> blocks;
-  for (const auto * vectors : { &problem.displacement, &problem.inverseDisplacement })
-  {
-    if (*vectors)
-    {
-      blocks.push_back(ToHostBlock(*vectors, lattice));
-    }
-  }
-  return blocks;
-}
 } // namespace
 
 GPUDiffeomorphicEngine::AffineType
@@ -101,53 +86,18 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
                                        const ProgressCallback & progress)
 {
   return Guard([&]() -> Result {
-    auto                  start = Clock::now();
-    const engine::Device  device = engine::Device::Open(deviceName);
-    const engine::Lattice fixedLattice = ToLattice(problem.fixedSize, "the fixed image");
-    const engine::Lattice movingLattice = ToLattice(problem.movingSize, "the moving image");
-    std::vector<InputPixels> fixedImages{ problem.fixedImage };
-    std::vector<InputPixels> movingImages{ problem.movingImage };
+    auto                     start = Clock::now();
+    const engine::Device     device = engine::Device::Open(deviceName);
+    ProblemImages            images(problem);
+    const engine::Lattice    fixedLattice = images.Get().fixed.lattice;
     engine::GreedyParameters settings = ToEngine(parameters);
-    settings.metric.weights = { problem.weight };
-    for (const Channel & channel : problem.moreChannels)
-    {
-      fixedImages.push_back(channel.fixedImage);
-      movingImages.push_back(channel.movingImage);
-      settings.metric.weights.push_back(channel.weight);
-    }
-    const auto components = static_cast<int>(fixedImages.size());
-    for (int c = 0; c < components; ++c)
-    {
-      if (!fixedImages[c] || !movingImages[c])
-      {
-        engine::ThrowError("the fixed or the moving image is missing");
-      }
-    }
-    engine::RegistrationProblem inputs;
-    for (int i = 0; i < 3; ++i)
-    {
-      for (int j = 0; j < 4; ++j)
-      {
-        inputs.affine[i][j] = problem.affine[i][j];
-      }
-    }
+    settings.metric.weights = images.Weights();
 
     // Says no before the first large allocation: the solver's need depends on the sizes alone.
-    const auto        voxels = static_cast<std::size_t>(fixedLattice.NumberOfVoxels());
-    const std::size_t imageBytes = sizeof(float) * components * (voxels + movingLattice.NumberOfVoxels()) +
-                                   (problem.fixedMask ? voxels : 0) +
-                                   (problem.movingMask ? movingLattice.NumberOfVoxels() : 0);
-    {
-      static float         dummyImage;
-      static unsigned char dummyMask;
-      auto                 sizes = inputs;
-      sizes.fixed = engine::ConstField(&dummyImage, fixedLattice, components);
-      sizes.moving = engine::ConstField(&dummyImage, movingLattice, components);
-      sizes.fixedMask = problem.fixedMask ? engine::ConstMask(&dummyMask, fixedLattice) : engine::ConstMask();
-      sizes.movingMask = problem.movingMask ? engine::ConstMask(&dummyMask, movingLattice) : engine::ConstMask();
-      const engine::GreedySolver solver(device, sizes, settings);
-      RequireMemory(device, imageBytes + 3 * sizeof(float) * voxels + solver.RequiredBytes(), fixedLattice);
-    }
+    RequireMemory(device,
+                  images.Bytes() + 3 * sizeof(float) * static_cast<std::size_t>(fixedLattice.NumberOfVoxels()) +
+                    engine::GreedySolver(device, images.Get(), settings).RequiredBytes(),
+                  fixedLattice);
 
     Result result;
     result.device = device.Name();
@@ -156,18 +106,7 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
 
     start = Clock::now();
     device.ResetPeak();
-    engine::HostInput fixedMask;
-    engine::HostInput movingMask;
-    inputs.fixedMask = UploadMask(device, problem.fixedMask, fixedLattice, fixedMask);
-    inputs.movingMask = UploadMask(device, problem.movingMask, movingLattice, movingMask);
-    const ScaledImage fixed =
-      UploadImages(device, fixedImages, fixedLattice, inputs.fixedMask, "the fixed image", true);
-    const ScaledImage moving =
-      UploadImages(device, movingImages, movingLattice, inputs.movingMask, "the moving image", true);
-    inputs.fixed = fixed.field;
-    inputs.moving = moving.field;
-    inputs.fixedMean = fixed.range.mean;
-    inputs.movingMean = moving.range.mean;
+    images.Upload(device);
     const engine::Buffer<float> displacementBuffer(device, 3 * fixedLattice.NumberOfVoxels());
     const engine::Field         displacement(displacementBuffer.Data(), fixedLattice, 3);
     result.uploadSeconds = SecondsSince(start);
@@ -180,7 +119,7 @@ GPUDiffeomorphicEngine::RegisterGreedy(const std::string &      deviceName,
         return progress(ToProgress(state));
       };
     }
-    engine::GreedySolver solver(device, inputs, settings);
+    engine::GreedySolver solver(device, images.Get(), settings);
     engine::GreedyReport report;
     {
       const engine::PagePreparation pages(device, ToHostBlocks(problem, fixedLattice));

@@ -50,6 +50,88 @@ UploadMask(const engine::Device &  device,
   return engine::ConstMask(static_cast<const unsigned char *>(input.Data()), lattice);
 }
 
+ProblemImages::ProblemImages(const GPUDiffeomorphicEngine::Problem & problem)
+  : m_Problem(problem)
+{
+  static const float         noImage = 0.0f;
+  static const unsigned char noMask = 0;
+  const engine::Lattice      fixed = ToLattice(problem.fixedSize, "the fixed image");
+  const engine::Lattice      moving = ToLattice(problem.movingSize, "the moving image");
+  bool                       isComplete = problem.fixedImage && problem.movingImage;
+  for (const auto & channel : problem.moreChannels)
+  {
+    isComplete = isComplete && channel.fixedImage && channel.movingImage;
+  }
+  if (!isComplete)
+  {
+    engine::ThrowError("the fixed or the moving image is missing");
+  }
+  const auto components = static_cast<int>(problem.moreChannels.size()) + 1;
+  m_Inputs.fixed = engine::ConstField(&noImage, fixed, components);
+  m_Inputs.moving = engine::ConstField(&noImage, moving, components);
+  m_Inputs.fixedMask = problem.fixedMask ? engine::ConstMask(&noMask, fixed) : engine::ConstMask();
+  m_Inputs.movingMask = problem.movingMask ? engine::ConstMask(&noMask, moving) : engine::ConstMask();
+  for (int i = 0; i < 3; ++i)
+  {
+    std::copy(problem.affine[i].begin(), problem.affine[i].end(), m_Inputs.affine[i]);
+  }
+}
+
+std::vector<double>
+ProblemImages::Weights() const
+{
+  std::vector<double> weights{ m_Problem.weight };
+  for (const auto & channel : m_Problem.moreChannels)
+  {
+    weights.push_back(channel.weight);
+  }
+  return weights;
+}
+
+std::size_t
+ProblemImages::Bytes() const
+{
+  const auto bytes = [](const engine::ConstField & image, bool hasMask) {
+    return sizeof(float) * static_cast<std::size_t>(image.NumberOfValues()) +
+           (hasMask ? static_cast<std::size_t>(image.lattice.NumberOfVoxels()) : 0);
+  };
+  return bytes(m_Inputs.fixed, m_Problem.fixedMask != nullptr) + bytes(m_Inputs.moving, m_Problem.movingMask != nullptr);
+}
+
+void
+ProblemImages::Upload(const engine::Device & device)
+{
+  std::vector<GPUDiffeomorphicEngine::InputPixels> fixed{ m_Problem.fixedImage };
+  std::vector<GPUDiffeomorphicEngine::InputPixels> moving{ m_Problem.movingImage };
+  for (const auto & channel : m_Problem.moreChannels)
+  {
+    fixed.push_back(channel.fixedImage);
+    moving.push_back(channel.movingImage);
+  }
+  m_Inputs.fixedMask = UploadMask(device, m_Problem.fixedMask, m_Inputs.fixed.lattice, m_FixedMask);
+  m_Inputs.movingMask = UploadMask(device, m_Problem.movingMask, m_Inputs.moving.lattice, m_MovingMask);
+  m_Fixed = UploadImages(device, fixed, m_Inputs.fixed.lattice, m_Inputs.fixedMask, "the fixed image", true);
+  m_Moving = UploadImages(device, moving, m_Inputs.moving.lattice, m_Inputs.movingMask, "the moving image", true);
+  m_Inputs.fixed = m_Fixed.field;
+  m_Inputs.moving = m_Moving.field;
+  m_Inputs.fixedMean = m_Fixed.range.mean;
+  m_Inputs.movingMean = m_Moving.range.mean;
+}
+
+std::vector<engine::HostBlock>
+ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Lattice & lattice)
+{
+  std::vector<engine::HostBlock> blocks;
+  for (const auto * vectors : { &problem.displacement, &problem.inverseDisplacement })
+  {
+    if (*vectors)
+    {
+      blocks.push_back(ToHostBlock(*vectors, lattice));
+    }
+  }
+  return blocks;
+}
+
 engine::MetricKind
 ToMetricKind(GPUDiffeomorphicEngine::MetricEnum metric)
 {

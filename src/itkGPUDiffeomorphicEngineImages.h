@@ -49,6 +49,44 @@ UploadMask(const engine::Device &  device,
            const engine::Lattice & lattice,
            engine::HostInput &     input);
 
+/** Images, masks, weights and the affine map of a problem with any number of channels: first their sizes, then, by
+ * Upload, their copies on the device, which live as long as this object. */
+class ProblemImages
+{
+public:
+  /** Throws if a size makes no sense or an image is missing. */
+  explicit ProblemImages(const GPUDiffeomorphicEngine::Problem & problem);
+
+  /** Before Upload the views have sizes only and must not be read. */
+  const engine::RegistrationProblem &
+  Get() const
+  {
+    return m_Inputs;
+  }
+
+  /** What each channel counts. */
+  std::vector<double>
+  Weights() const;
+
+  std::size_t
+  Bytes() const;
+
+  void
+  Upload(const engine::Device & device);
+
+private:
+  const GPUDiffeomorphicEngine::Problem & m_Problem;
+  engine::RegistrationProblem             m_Inputs;
+  engine::HostInput                       m_FixedMask;
+  engine::HostInput                       m_MovingMask;
+  ScaledImage                             m_Fixed;
+  ScaledImage                             m_Moving;
+};
+
+/** The memory of the host that the results of a problem fill. */
+std::vector<engine::HostBlock>
+ToHostBlocks(const GPUDiffeomorphicEngine::Problem & problem, const engine::Lattice & lattice);
+
 void
 RequireMemory(const engine::Device & device, std::size_t needed, const engine::Lattice & lattice);
 

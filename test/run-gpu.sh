@@ -41,7 +41,7 @@ pack() {
     [ -n "$path" ] || { echo "run-gpu.sh: $program was not built" >&2; exit 1; }
     cp "$path" "$dir/"
     strip "$dir/$program"
-    # glibc and the driver belong to the machine; CUDA's runtime is linked statically
+    # glibc, the driver and cuFFT (290 MB) belong to the machine; CUDA's runtime is linked statically
     LD_LIBRARY_PATH=$build/src ldd "$path" | awk '/=> \// {print $3}' | while read -r library; do
       case $(basename "$library") in
         libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | libcuda.so*) ;;

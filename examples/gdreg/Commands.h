@@ -52,6 +52,18 @@ RunInvert(const FieldSettings & settings);
 void
 RunJacobian(const FieldSettings & settings);
 
+/** From a velocity that `register --velocity` wrote, or several, one for each part of the time, to the displacement. */
+struct VelocitySettings
+{
+  std::vector<std::string> velocities;
+  int                      timeSteps{ 4 };
+  bool                     invert{ false };
+  std::string              output;
+  std::string              device{ "auto" };
+};
+void
+RunVelocity(const VelocitySettings & settings);
+
 struct ScoreSettings
 {
   std::string              fixedLabels;

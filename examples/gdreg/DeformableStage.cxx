@@ -139,6 +139,10 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
     }
     method->SetSymmetricSolver(solver);
   }
+  if (settings.solver == SolverEnum::GaussNewton)
+  {
+    method->SetGaussNewtonSolver(settings.gaussNewton.MakeSolver());
+  }
   method->SetDevice(settings.device);
 
   if (input.progress)
@@ -175,6 +179,11 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   result.field = method->GetModifiableTransform()->GetModifiableDisplacementField();
   result.inverse = method->GetModifiableTransform()->GetModifiableInverseDisplacementField();
   result.numbers = method->GetResult();
+  result.gaussNewton = method->GetGaussNewtonResult();
+  for (unsigned int segment = 0; method->GetVelocityField(segment); ++segment)
+  {
+    result.velocities.push_back(method->GetVelocityField(segment));
+  }
   return result;
 }
 

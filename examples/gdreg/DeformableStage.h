@@ -5,7 +5,7 @@
 #include "ImageIO.h"
 #include "RegisterSettings.h"
 
-#include "itkGPUDiffeomorphicEngine.h"
+#include "itkGPUGaussNewtonDiffeomorphicEngine.h"
 
 #include <functional>
 #include <vector>
@@ -31,6 +31,10 @@ struct DeformableStageResult
   typename FieldImage<VDimension>::Pointer field;   ///< u on the fixed grid: fixed x matches moving linear(x + u(x))
   typename FieldImage<VDimension>::Pointer inverse; ///< likewise of the inverse of x + u(x)
   itk::GPUDiffeomorphicEngine::Result      numbers;
+
+  // Of the Gauss-Newton solver.
+  itk::GPUGaussNewtonDiffeomorphicEngine::Result             gaussNewton;
+  std::vector<typename FieldImage<VDimension>::ConstPointer> velocities; ///< one per segment, if they are wanted
 };
 
 /** Runs itk::GPUDiffeomorphicRegistrationMethod from the linear transform. */

@@ -3,8 +3,11 @@
 #include "Commands.h"
 #include "OutputFiles.h"
 #include "Resample.h"
+#include "SettingsText.h"
 #include "TransformIO.h"
 
+#include "itkGPUDiffeomorphicGeometry.h"
+#include "itkGPUGaussNewtonDiffeomorphicEngine.h"
 #include "itkTransformFileWriter.h"
 
 #include <cstdio>
@@ -102,7 +105,58 @@ ComposeInDimension(const ComposeSettings & settings, const std::string & device,
   auto       identity = itk::AffineTransform<double, VDimension>::New();
   WriteComposite<VDimension>(identity, map.MakeField(grid), temporary);
 }
+
+template <unsigned int VDimension>
+void
+IntegrateInDimension(const VelocitySettings & settings, const std::string & device, const std::string & temporary)
+{
+  namespace Geometry = itk::GPUDiffeomorphicGeometry;
+  std::vector<typename FieldImage<VDimension>::Pointer>  fields;
+  std::vector<itk::GPUDiffeomorphicEngine::InputVectors> velocities;
+  for (const auto & path : settings.velocities)
+  {
+    fields.push_back(ReadField<VDimension>("--velocity", path));
+    velocities.push_back(Geometry::GetIndexVectors(fields.back().GetPointer()));
+    if (!Geometry::HaveSameGrid<VDimension>(fields.back(), fields.front()))
+    {
+      throw BadInput("--velocity", "'" + path + "' is on another grid than '" + settings.velocities.front() + "'");
+    }
+  }
+  const auto output = FieldImage<VDimension>::New();
+  output->CopyInformation(fields.front());
+  output->SetRegions(fields.front()->GetBufferedRegion());
+  output->Allocate();
+  itk::GPUGaussNewtonDiffeomorphicEngine::IntegrateVelocity(device,
+                                                            velocities,
+                                                            Geometry::GetSize<VDimension>(output),
+                                                            settings.timeSteps,
+                                                            settings.invert,
+                                                            Geometry::GetPhysicalVectors(output.GetPointer()));
+  WriteImage<FieldImage<VDimension>>(output, temporary);
+}
 } // namespace
+
+void
+RunVelocity(const VelocitySettings & settings)
+{
+  const auto device = ResolveDevice(settings.device);
+  CheckRange("--time-steps", settings.timeSteps, 1, 64);
+  CheckRange("--velocity", static_cast<double>(settings.velocities.size()), 1, 16);
+  const auto dimension = ReadFieldDimension("--velocity", settings.velocities.front());
+  for (const auto & path : settings.velocities)
+  {
+    if (ReadFieldDimension("--velocity", path) != dimension)
+    {
+      throw BadInput("--velocity", "'" + path + "' is not " + std::to_string(dimension) + "D as the first");
+    }
+  }
+  CheckImageName("--output", settings.output);
+  OutputFiles       outputs;
+  const std::string temporary = outputs.Add("--output", settings.output);
+  dimension == 2 ? IntegrateInDimension<2>(settings, device, temporary)
+                 : IntegrateInDimension<3>(settings, device, temporary);
+  outputs.Commit();
+}
 
 void
 RunInvert(const FieldSettings & settings)

@@ -76,7 +76,9 @@ CheckMemory(const RegisterSettings & settings, const ImageInformation & fixed, c
   double       needed = images + 12.0 * static_cast<double>(fixed.numberOfVoxels);
   if (settings.solver != SolverEnum::None)
   {
-    const double perVoxel = settings.solver == SolverEnum::Symmetric ? 190.0 : 60.0;
+    const double perVoxel = settings.solver == SolverEnum::Symmetric     ? 190.0
+                            : settings.solver == SolverEnum::GaussNewton ? 150.0
+                                                                         : 60.0;
     needed += perVoxel * static_cast<double>(fixed.numberOfVoxels) /
               std::pow(settings.shrinkFactors.back(), static_cast<double>(fixed.dimension));
   }
@@ -146,6 +148,12 @@ private:
     m_FieldPath = add("field", "Field.mha");
     m_InversePath = add("inverse_field", "InverseField.mha");
     m_WarpedPath = add("warped", "Warped.nii.gz");
+    for (const std::string & path : m_Settings.gaussNewton.VelocityPaths())
+    {
+      CheckImageName("--velocity", path);
+      m_Record.outputs.emplace_back("velocity", path);
+      m_VelocityPaths.push_back(m_Outputs.Add("--velocity", path));
+    }
     if (!m_Settings.report.empty())
     {
       m_Record.outputs.emplace_back("report", m_Settings.report);
@@ -379,6 +387,14 @@ private:
       level.converged = numbers.levels[i].converged;
       m_Record.levels.push_back(level);
     }
+    if (m_Settings.solver == SolverEnum::GaussNewton)
+    {
+      m_Record.AddNewton(result.gaussNewton, VDimension);
+      for (std::size_t i = 0; i < m_VelocityPaths.size(); ++i)
+      {
+        WriteImage<FieldImage<VDimension>>(result.velocities[i], m_VelocityPaths[i]);
+      }
+    }
     m_Record.deformableSeconds = watch.Lap();
   }
 
@@ -515,6 +531,7 @@ private:
   std::string              m_FieldPath;
   std::string              m_InversePath;
   std::string              m_WarpedPath;
+  std::vector<std::string> m_VelocityPaths;
   std::string              m_ReportPath;
   std::string              m_JsonPath;
 

@@ -1,90 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "RegisterSettings.h"
 
-#include "BadInput.h"
+#include "SettingsText.h"
 
 #include "itkMultiThreaderBase.h"
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <map>
-
 namespace gdreg
 {
-namespace
-{
-std::vector<std::string>
-Split(const std::string & text, const char separator)
-{
-  std::vector<std::string> parts(1);
-  for (const char c : text)
-  {
-    if (c == separator)
-    {
-      parts.emplace_back();
-    }
-    else
-    {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
-double
-ParseNumber(const std::string & argument, const std::string & text)
-{
-  char *       end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(value))
-  {
-    throw BadInput(argument, "'" + text + "' is not a number");
-  }
-  return value;
-}
-
-unsigned int
-ParseCount(const std::string & argument, const std::string & text, const unsigned int low, const unsigned int high)
-{
-  const double value = ParseNumber(argument, text);
-  if (value != std::floor(value) || value < low || value > high)
-  {
-    throw BadInput(argument,
-                   "'" + text + "' is not a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-  }
-  return static_cast<unsigned int>(value);
-}
-
-template <typename TValue>
-TValue
-Choose(const std::string & argument, const std::string & name, const std::map<std::string, TValue> & choices)
-{
-  const auto found = choices.find(name);
-  if (found == choices.end())
-  {
-    std::string names;
-    for (const auto & choice : choices)
-    {
-      names += (names.empty() ? "" : ", ") + choice.first;
-    }
-    throw BadInput(argument, "unknown '" + name + "'; there are: " + names);
-  }
-  return found->second;
-}
-
-void
-CheckRange(const std::string & argument, const double value, const double low, const double high)
-{
-  if (!(value >= low && value <= high))
-  {
-    char text[160];
-    std::snprintf(text, sizeof(text), "%g is not in the range from %g to %g", value, low, high);
-    throw BadInput(argument, text);
-  }
-}
-} // namespace
-
 void
 RegisterSettings::Interpret()
 {
@@ -98,7 +20,13 @@ RegisterSettings::Interpret()
   solver = Choose<SolverEnum>(
     "--solver",
     solverName,
-    { { "greedy", SolverEnum::Greedy }, { "syn", SolverEnum::Symmetric }, { "none", SolverEnum::None } });
+    { { "greedy", SolverEnum::Greedy },
+      { "syn", SolverEnum::Symmetric },
+      { "gauss-newton", SolverEnum::GaussNewton },
+      { "none", SolverEnum::None } });
+  const bool isGaussNewton = solver == SolverEnum::GaussNewton;
+  this->ChooseDefaults();
+  gaussNewton.Interpret(isGaussNewton);
   metric = Choose<SimilarityEnum>("--metric",
                                   metricName,
                                   { { "lncc", SimilarityEnum::LocalCorrelation },
@@ -119,12 +47,20 @@ RegisterSettings::Interpret()
                                           { "additive", Engine::ParametrizationEnum::Additive } });
 
   const auto greedyOnly = [this](const std::string & argument, const bool isSet) {
-    if (solver == SolverEnum::Symmetric && isSet)
+    if ((solver == SolverEnum::Symmetric || solver == SolverEnum::GaussNewton) && isSet)
     {
-      throw BadInput(argument, "--solver syn does not take " + std::string(argument == "--fixed" ? "several images" : "this"));
+      throw BadInput(
+        argument, "--solver " + solverName + " does not take " + (argument == "--fixed" ? "several images" : "this"));
     }
   };
-  greedyOnly("--fixed", fixedImages.size() > 1);
+  const RegisterSettings defaults;
+  greedyOnly("--fixed", solver == SolverEnum::Symmetric && fixedImages.size() > 1);
+  greedyOnly("--step-rule", isGaussNewton && stepRuleName != defaults.stepRuleName);
+  greedyOnly("--learning-rate", isGaussNewton && learningRate != defaults.learningRate);
+  greedyOnly("--update-variance", isGaussNewton && updateVariance != defaults.updateVariance);
+  greedyOnly("--total-variance", isGaussNewton && totalVariance != defaults.totalVariance);
+  greedyOnly("--convergence", isGaussNewton && convergenceText != defaults.convergenceText);
+  greedyOnly("--minimum-jacobian", isGaussNewton && minimumJacobian != defaults.minimumJacobian);
   greedyOnly("--step-rule levenberg", stepRule == Engine::StepRuleEnum::Levenberg);
   greedyOnly("--parametrization " + parametrizationName, parametrization != Engine::ParametrizationEnum::Compositive);
   greedyOnly("--step-reductions", stepReductions != 0);
@@ -204,6 +140,29 @@ RegisterSettings::Interpret()
   CheckRange("--threads", threads, 0, 1024);
 }
 
+void
+RegisterSettings::ChooseDefaults()
+{
+  const bool isGaussNewton = solver == SolverEnum::GaussNewton;
+  if (metricName == "auto")
+  {
+    metricName = isGaussNewton ? "ssd" : "lncc";
+  }
+  const auto choose = [&](std::string & text, const std::string & greedy, const std::string & gaussNewtonText) {
+    if (text == "auto")
+    {
+      text = isGaussNewton ? gaussNewtonText : greedy;
+    }
+  };
+  std::string newtonSteps;
+  for (std::size_t level = 0; level < Split(shrinkFactorsText, 'x').size(); ++level)
+  {
+    newtonSteps += level > 0 ? "x20" : "20";
+  }
+  choose(smoothingSigmasText, "1x0x0", shrinkFactorsText);
+  choose(iterationsText, "200x100x50", newtonSteps);
+}
+
 std::string
 RegisterSettings::DescribeMetric() const
 {
@@ -222,11 +181,7 @@ RegisterSettings::DescribeMetric() const
 std::vector<std::pair<std::string, std::string>>
 RegisterSettings::Describe() const
 {
-  const auto number = [](const double value) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%g", value);
-    return std::string(text);
-  };
+  const auto number = NumberText;
   std::vector<std::pair<std::string, std::string>> list;
   const auto                                       add = [&list](const std::string & name, const std::string & value) {
     if (!value.empty())
@@ -262,6 +217,16 @@ RegisterSettings::Describe() const
     add("shrink-factors", shrinkFactorsText);
     add("smoothing-sigmas", smoothingSigmasText);
     add("iterations", iterationsText);
+  }
+  if (solver == SolverEnum::GaussNewton)
+  {
+    for (const auto & each : gaussNewton.Describe())
+    {
+      add(each.first, each.second);
+    }
+  }
+  else if (solver != SolverEnum::None)
+  {
     add("step-rule", stepRuleName);
     add("parametrization", parametrizationName);
     add("step-reductions", std::to_string(stepReductions));

@@ -2,6 +2,7 @@
 #ifndef RegisterSettings_h
 #define RegisterSettings_h
 
+#include "GaussNewtonSettings.h"
 #include "LinearStage.h"
 
 #include "itkGPUDiffeomorphicEngine.h"
@@ -16,6 +17,7 @@ enum class SolverEnum
 {
   Greedy,
   Symmetric,
+  GaussNewton,
   None
 };
 
@@ -44,12 +46,12 @@ struct RegisterSettings
 
   std::string linearName{ "affine" };
   std::string solverName{ "greedy" };
-  std::string metricName{ "lncc" };
+  std::string metricName{ "auto" }; ///< auto, here and below: as the solver likes it
   std::string stepRuleName{ "adam" };
   std::string parametrizationName{ "compositive" };
   std::string shrinkFactorsText{ "4x2x1" };
-  std::string smoothingSigmasText{ "1x0x0" };
-  std::string iterationsText{ "200x100x50" };
+  std::string smoothingSigmasText{ "auto" };
+  std::string iterationsText{ "auto" };
   std::string convergenceText{ "1e-6,10" };
   std::string device{ "auto" };
   int         radius{ 3 };
@@ -62,6 +64,8 @@ struct RegisterSettings
   int         stepReductions{ 0 };
   double      diffusionWeight{ 0.0 };
   double      volumeWeight{ 0.0 };
+
+  GaussNewtonSettings gaussNewton;
 
   LinearModelEnum           linear{ LinearModelEnum::Affine };
   SolverEnum                solver{ SolverEnum::Greedy };
@@ -86,6 +90,11 @@ struct RegisterSettings
   /** Option and value, in the order of the command line's help, of what matters in a run. */
   std::vector<std::pair<std::string, std::string>>
   Describe() const;
+
+private:
+  /** Replaces auto. */
+  void
+  ChooseDefaults();
 };
 } // namespace gdreg
 

@@ -2,6 +2,8 @@
 #ifndef RunRecord_h
 #define RunRecord_h
 
+#include "itkGPUGaussNewtonDiffeomorphicEngine.h"
+
 #include <array>
 #include <cstddef>
 #include <string>
@@ -37,6 +39,13 @@ struct RunRecord
     std::vector<double> metricValues;
     double              seconds{ 0.0 };
     bool                converged{ false };
+    // Of the Gauss-Newton solver; without gradients there was another one.
+    std::vector<double> gradientNorms;
+    double              initialGradientNorm{ 0.0 };
+    double              beta{ 0.0 };
+    int                 hessianProducts{ 0 };
+    int                 innerProducts{ 0 };
+    int                 evaluations{ 0 };
   };
 
   unsigned int dimension{ 3 };
@@ -62,6 +71,8 @@ struct RunRecord
    * information in nats, or mean squares. */
   double      initialMetricValue{ 0.0 };
   double      finalMetricValue{ 0.0 };
+  double      relativeMismatch{ 0.0 }; ///< what the Gauss-Newton solver left of the distance; 0: not known
+  std::vector<int> domainSize;         ///< of its periodic domain; empty: another solver
   double      minimumJacobian{ 1.0 };
   double      maximumJacobian{ 1.0 };
   std::size_t foldedVoxels{ 0 };
@@ -87,6 +98,10 @@ struct RunRecord
   double totalSeconds{ 0.0 };
 
   std::vector<std::pair<std::string, std::string>> outputs; ///< what, path
+
+  /** What the Gauss-Newton solver did on the levels, which are there already. */
+  void
+  AddNewton(const itk::GPUGaussNewtonDiffeomorphicEngine::Result & result, unsigned int axes);
 };
 
 /** The record as JSON text. */

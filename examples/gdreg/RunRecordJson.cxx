@@ -47,6 +47,16 @@ MakeJson(const RunRecord & record)
                        { "converged", level.converged },
                        { "seconds", level.seconds },
                        { "metric", level.metricValues } });
+    if (!level.gradientNorms.empty())
+    {
+      levels.back()["newton_steps"] = level.gradientNorms.size() - 1;
+      levels.back()["hessian_products"] = level.hessianProducts;
+      levels.back()["preconditioner_products"] = level.innerProducts;
+      levels.back()["evaluations"] = level.evaluations;
+      levels.back()["beta"] = level.beta;
+      levels.back()["gradient_norm_without_velocity"] = level.initialGradientNorm;
+      levels.back()["gradient_norm"] = level.gradientNorms;
+    }
   }
   Json outputs = Json::object();
   for (const auto & output : record.outputs)
@@ -75,6 +85,14 @@ MakeJson(const RunRecord & record)
                            { "metric_before", record.initialMetricValue },
                            { "metric_after", record.finalMetricValue },
                            { "maximum_displacement", record.maximumDisplacement } };
+    if (!record.domainSize.empty())
+    {
+      json["deformable"]["periodic_domain"] = record.domainSize;
+    }
+    if (record.relativeMismatch > 0.0)
+    {
+      json["deformable"]["relative_mismatch"] = record.relativeMismatch;
+    }
   }
   json["ncc"] = { { "before", record.correlationBefore },
                   { "after_linear", record.correlationLinear },

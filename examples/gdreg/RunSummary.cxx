@@ -6,6 +6,22 @@
 namespace gdreg
 {
 void
+RunRecord::AddNewton(const itk::GPUGaussNewtonDiffeomorphicEngine::Result & result, unsigned int axes)
+{
+  relativeMismatch = result.relativeMismatch;
+  domainSize.assign(result.domainSize.begin(), result.domainSize.begin() + axes);
+  for (std::size_t i = 0; i < levels.size() && i < result.newton.size(); ++i)
+  {
+    levels[i].gradientNorms = result.newton[i].gradientNorms;
+    levels[i].initialGradientNorm = result.newton[i].initialGradientNorm;
+    levels[i].beta = result.newton[i].weight;
+    levels[i].hessianProducts = result.newton[i].hessianProducts;
+    levels[i].innerProducts = result.newton[i].innerProducts;
+    levels[i].evaluations = result.newton[i].evaluations;
+  }
+}
+
+void
 PrintSummary(const RunRecord & record)
 {
   std::printf("device            %s (%s)\n", record.device.c_str(), record.deviceDescription.c_str());
@@ -19,6 +35,20 @@ PrintSummary(const RunRecord & record)
                 (record.metricName == "local correlation" ? "local corr." : record.metricName).c_str(),
                 record.initialMetricValue,
                 record.finalMetricValue);
+    if (!record.domainSize.empty())
+    {
+      int newtonSteps = 0;
+      int hessianProducts = 0;
+      for (const auto & level : record.levels)
+      {
+        newtonSteps += level.gradientNorms.empty() ? 0 : static_cast<int>(level.gradientNorms.size()) - 1;
+        hessianProducts += level.hessianProducts;
+      }
+      std::printf("Newton            %d steps, %d Hessian products, mismatch %.4f of the one before\n",
+                  newtonSteps,
+                  hessianProducts,
+                  record.relativeMismatch);
+    }
     std::printf("Jacobian          %.3f to %.3f, %zu folded voxels\n",
                 record.minimumJacobian,
                 record.maximumJacobian,

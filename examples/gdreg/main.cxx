@@ -39,6 +39,36 @@ AddDeviceOption(CLI::App * command, std::string & device)
 }
 
 void
+AddGaussNewton(CLI::App * command, GaussNewtonSettings & settings)
+{
+  const auto add = [command](const std::string & name, auto & value, const std::string & description) {
+    command->add_option(name, value, description)->group("Options of --solver gauss-newton")->capture_default_str();
+  };
+  add("--regularization",
+      settings.regularizationName,
+      "Norm of the velocity: h1-seminorm, h2-seminorm, h3-seminorm (h1s, h2s, h3s), h1, h2, h3 or l2");
+  add("--beta", settings.beta, "Weight of the norm");
+  add("--beta-div", settings.betaDiv, "Weight of a penalty of the velocity's divergence, which is change of volume");
+  add("--initial-beta", settings.initialBeta, "Weight that the first level begins with and lowers tenfold; 0: it does not");
+  add("--time-steps", settings.timeSteps, "Steps of the time from 0 to 1");
+  add("--segments", settings.segments, "Parts of the time in each of which the velocity is constant");
+  add("--gradient-reduction", settings.gradientReduction, "A level ends at this share of the gradient that it has without velocity");
+  add("--forcing",
+      settings.forcingName,
+      "How exactly a Newton step is solved for: superlinear, quadratic, or a number: the relative residual");
+  add("--krylov-iterations", settings.krylovIterations, "Most iterations of the linear solver in a Newton step");
+  add("--preconditioner",
+      settings.preconditionerName,
+      "Of the linear solver: inverse-regularization, zero-velocity (on the half grid), or auto");
+  add("--padding",
+      settings.paddingText,
+      "Voxels around the fixed grid, as the velocity is periodic: auto (where an image touches a face), none, or\ntheir number at each face");
+  add("--velocity",
+      settings.velocity,
+      "Field to write: the velocity on the fixed grid, LPS mm per unit time; several segments get numbers");
+}
+
+void
 AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("register", "Register a moving image to a fixed image");
@@ -67,17 +97,17 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command->add_option("--linear", settings.linearName, "Linear stage: none, translation, rigid, similarity or affine")
     ->capture_default_str();
   command
-    ->add_option("--solver", settings.solverName, "Deformable stage: greedy, syn (symmetric: both images move) or none")
+    ->add_option("--solver", settings.solverName, "Deformable stage: greedy, syn (symmetric: both images move), gauss-newton (second order, on a velocity) or none")
     ->capture_default_str();
-  command->add_option("--metric", settings.metricName, "lncc (local correlation), mi (mutual information) or ssd (mean squares)")
+  command->add_option("--metric", settings.metricName, "lncc (local correlation), mi (mutual information) or ssd (mean squares);\nauto: lncc, with gauss-newton ssd")
     ->capture_default_str();
   command->add_option("--radius", settings.radius, "Radius of lncc's window in voxels")->capture_default_str();
   command->add_option("--bins", settings.bins, "Bins of mi's histogram for each image, 8 to 256")->capture_default_str();
   command->add_option("--shrink-factors", settings.shrinkFactorsText, "Shrink factor of each level")
     ->capture_default_str();
-  command->add_option("--smoothing-sigmas", settings.smoothingSigmasText, "Smoothing of each level in voxels")
+  command->add_option("--smoothing-sigmas", settings.smoothingSigmasText, "Smoothing of each level in voxels; auto: 1x0x0, with\ngauss-newton the shrink factors")
     ->capture_default_str();
-  command->add_option("--iterations", settings.iterationsText, "Most iterations of each level")->capture_default_str();
+  command->add_option("--iterations", settings.iterationsText, "Most iterations of each level; auto: 200x100x50, with gauss-newton 20\nsteps on each")->capture_default_str();
   command
     ->add_option("--step-rule",
                  settings.stepRuleName,
@@ -114,6 +144,7 @@ AddRegister(CLI::App & app, RegisterSettings & settings, Action & action)
   command
     ->add_option("--minimum-jacobian", settings.minimumJacobian, "Where det J falls below it, the field is relaxed")
     ->capture_default_str();
+  AddGaussNewton(command, settings.gaussNewton);
   AddDeviceOption(command, settings.device);
   command->add_option("--threads", settings.threads, "Number of CPU threads; 0 is all")->capture_default_str();
   command->add_option("--report", settings.report, "HTML file with pictures, curves and numbers of the run");
@@ -180,6 +211,22 @@ AddFieldCommand(CLI::App & app, const std::string & name, const std::string & de
 }
 
 void
+AddVelocity(CLI::App & app, VelocitySettings & settings, Action & action)
+{
+  auto * command = app.add_subcommand("velocity", "Write the displacement field of a velocity");
+  command->footer("The velocity is what register --velocity writes: it moves the moving image, as the linear map shows it, to the fixed\n"
+                  "one in a unit of time. The displacement leads from fixed points to where they come from.");
+  command->add_option("--velocity", settings.velocities, "Velocity; repeatable: one for each part of the time, in its order")
+    ->required()
+    ->allow_extra_args(false);
+  command->add_option("--time-steps", settings.timeSteps, "Steps of the time from 0 to 1")->capture_default_str();
+  command->add_flag("--invert", settings.invert, "The displacement of the map back, from -v");
+  command->add_option("--output", settings.output, "Field to write")->required();
+  AddDeviceOption(command, settings.device);
+  command->callback([&settings, &action] { action = [&settings] { RunVelocity(settings); }; });
+}
+
+void
 AddScore(CLI::App & app, ScoreSettings & settings, Action & action)
 {
   auto * command = app.add_subcommand("score", "Measure how well labels or landmarks match under a transform");
@@ -236,6 +283,7 @@ main(int argc, char * argv[])
   ComposeSettings  composeSettings;
   FieldSettings    invertSettings;
   FieldSettings    jacobianSettings;
+  VelocitySettings velocitySettings;
   ScoreSettings    scoreSettings;
   Action           action;
   AddRegister(app, registerSettings, action);
@@ -244,6 +292,7 @@ main(int argc, char * argv[])
   AddFieldCommand(app, "invert", "Invert a displacement field", RunInvert, invertSettings, action);
   AddFieldCommand(
     app, "jacobian", "Jacobian determinant of x + u(x) at each voxel", RunJacobian, jacobianSettings, action);
+  AddVelocity(app, velocitySettings, action);
   AddScore(app, scoreSettings, action);
   app.add_subcommand("devices", "List the CPU and the GPUs")->callback([&action] { action = RunDevices; });
 

@@ -185,7 +185,9 @@ SelectEntries(const std::string & filter)
   std::vector<Entry> all;
   AddSamplingCases(all);
   AddMapCases(all);
+  AddFlowCases(all);
   AddFieldCases(all);
+  AddSpectralCases(all);
   AddMetricCases(all);
   AddSolverCases(all);
   if (filter.empty())
@@ -255,16 +257,25 @@ Run(const Options & options)
     for (const Entry & entry : entries)
     {
       std::vector<Case> cases;
-      if (options.batch > 1 && entry.makeTogether)
+      try
       {
-        cases.push_back(entry.makeTogether(problems));
-      }
-      else
-      {
-        for (const auto & problem : problems)
+        if (options.batch > 1 && entry.makeTogether)
         {
-          cases.push_back(entry.make(*problem));
+          cases.push_back(entry.makeTogether(problems));
         }
+        else
+        {
+          for (const auto & problem : problems)
+          {
+            cases.push_back(entry.make(*problem));
+          }
+        }
+      }
+      catch (const Error & error)
+      {
+        // a library that is missing, or memory: the others need not suffer
+        std::printf("%s: %s\n", entry.name.c_str(), error.what());
+        continue;
       }
       Result result;
       result.name = entry.name;

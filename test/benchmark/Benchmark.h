@@ -138,7 +138,11 @@ AddSamplingCases(std::vector<Entry> & entries);
 void
 AddMapCases(std::vector<Entry> & entries);
 void
+AddFlowCases(std::vector<Entry> & entries);
+void
 AddFieldCases(std::vector<Entry> & entries);
+void
+AddSpectralCases(std::vector<Entry> & entries);
 void
 AddMetricCases(std::vector<Entry> & entries);
 void

@@ -51,6 +51,11 @@ TEST(Reductions, MatchDouble)
       MinimumMaximum(TestDevice(), device, result.Data());
       EXPECT_EQ(result.Download()[0], *std::min_element(field.values.begin(), field.values.end()));
       EXPECT_EQ(result.Download()[1], *std::max_element(field.values.begin(), field.values.end()));
+
+      const HostField other = MakeNoise(lattice, components, 8, -2.0, 1.0);
+      InnerProduct(TestDevice(), device, DeviceFloats(other), result.Data());
+      EXPECT_NEAR(result.Download()[0], Dot(field, other), 1e-12 * Norm(field) * Norm(other));
+      EXPECT_RELATIVE_NEAR(result.Download()[1], Dot(field, field), 1e-12);
     }
   }
 }
@@ -121,6 +126,9 @@ TEST(Reductions, NotANumberShows)
       EXPECT_TRUE(std::isnan(result.Download()[0]));
       EXPECT_TRUE(std::isnan(result.Download()[1]));
       MinimumMaximum(TestDevice(), device, result.Data());
+      EXPECT_TRUE(std::isnan(result.Download()[0]));
+      EXPECT_TRUE(std::isnan(result.Download()[1]));
+      InnerProduct(TestDevice(), device, device, result.Data());
       EXPECT_TRUE(std::isnan(result.Download()[0]));
       EXPECT_TRUE(std::isnan(result.Download()[1]));
     }

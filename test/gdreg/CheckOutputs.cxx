@@ -5,6 +5,7 @@
 //   CheckOutputs field <fixed> <field> <transform file> <tolerance>
 //     the field holds what the transform does to the points of `fixed`
 //   CheckOutputs same <image> <image> <tolerance>
+//   CheckOutputs fields <field> <field> <tolerance>
 //   CheckOutputs above <image> <bound>         all voxels are larger than the bound
 //   CheckOutputs inverse <field> <field> <tolerance>
 //     the second undoes the first: mean distance in voxels of the first where that stays inside both
@@ -16,6 +17,7 @@
 #include "itkResampleImageFilter.h"
 #include "itkTransformFileReader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
@@ -132,6 +134,18 @@ Check(const std::string & what, char * argv[])
     }
     std::cout << "largest distance " << largest << std::endl;
     return largest <= std::atof(argv[5]);
+  }
+  if (what == "fields")
+  {
+    const auto a = Read<FieldType>(argv[2]);
+    const auto b = Read<FieldType>(argv[3]);
+    double     largest = a->GetLargestPossibleRegion() == b->GetLargestPossibleRegion() ? 0.0 : 1e30;
+    for (itk::SizeValueType i = 0; largest < 1e30 && i < a->GetLargestPossibleRegion().GetNumberOfPixels(); ++i)
+    {
+      largest = std::max(largest, (a->GetBufferPointer()[i] - b->GetBufferPointer()[i]).GetNorm());
+    }
+    std::cout << "largest difference " << largest << std::endl;
+    return largest <= std::atof(argv[4]);
   }
   if (what == "inverse")
   {

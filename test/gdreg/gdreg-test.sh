@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests the program gdreg:
 #   gdreg-test.sh <gdreg> <folder of MakeTestImages and CheckOutputs> <work folder> <device> <part>
-# Parts: bad-input, register2, register3, syn, commands. Exit code 77 when the device is not there.
+# Parts: bad-input, register2, register3, syn, gauss-newton, commands. Exit code 77 when the device is not there.
 set -u
 gdreg=$1
 tools=$2
@@ -161,6 +161,16 @@ bad_input()
   bad_option --diffusion-weight -1
   bad_option --volume-weight nan
   bad_option --solver demons
+  local newton
+  for newton in "--beta 0" "--beta -1" "--beta nan" "--beta-div -1" "--initial-beta -1" "--time-steps 0" "--segments 0" \
+    "--gradient-reduction 0" "--forcing sometimes" "--forcing 0" "--krylov-iterations 0" "--regularization h4" \
+    "--preconditioner magic" "--padding -1" "--padding some" "--step-rule gradient" "--learning-rate 0.1" \
+    "--parametrization velocity" "--velocity $work/absent/v.mha" "--velocity $work/out/v.nonsense"; do
+    # shellcheck disable=SC2086
+    bad_option $newton --solver gauss-newton
+  done
+  bad_option --beta 1
+  bad_option --velocity "$work/out/v.mha"
   bad_option --linear elastic
   for with in tpu cuda:99 cuda:x ""; do
     bad_option --device "$with"
@@ -185,6 +195,10 @@ bad_input()
     bad --field invert --field "$with" --output "$work/out/v.mha"
     bad --field jacobian --field "$with" --output "$work/out/j.mha"
   done
+  bad --velocity velocity --velocity absent.mha --output "$work/out/u.mha"
+  bad --velocity velocity --velocity fixed3.nii.gz --output "$work/out/u.mha"
+  bad --time-steps velocity --velocity field2.mha --time-steps 0 --output "$work/out/u.mha"
+  bad --output velocity --velocity field2.mha --output "$work/absent/u.mha"
   bad --output invert --field field2.mha --output "$work/absent/v.mha"
   bad --fixed-labels score --fixed-labels absent.nii.gz --moving-labels moving_labels3.nii.gz --transform shift.tfm
   bad --moving-labels score --fixed-labels fixed_labels3.nii.gz --moving-labels text.nii.gz --transform shift.tfm
@@ -275,6 +289,37 @@ register()
   after=$(jq .labels.mean_dice "$work/after.json")
   echo "$d $linear: mean Dice $before -> $after"
   jq -en "$after > 0.93 and $after > $before" > /dev/null || fail "mean Dice $before -> $after"
+}
+
+gauss_newton()
+{
+  register 2 affine --solver gauss-newton --velocity "$work/out/velocity2.mha"
+  register 3 none --solver gauss-newton --velocity "$work/out/velocity3.nii.gz"
+  local json=$work/out/none3.json
+  number "$json" '[.deformable.levels[] | .newton_steps > 0 and .hessian_products >= .newton_steps and .beta == 5e-4] | all'
+  number "$json" '[.deformable.levels[] | .gradient_norm[-1] < .gradient_norm_without_velocity] | all'
+  number "$json" '.deformable.relative_mismatch < 0.5 and .settings.metric == "ssd"'
+  number "$json" '.deformable.periodic_domain | length == 3'
+
+  # the velocity gives the displacement and the way back, but near the border where the grid was enlarged
+  local pair=(register --fixed fixed3.nii.gz --moving moving3.nii.gz --linear none --solver gauss-newton --shrink-factors 2
+    --iterations 10 --device "$device" --quiet --padding none)
+  check "$gdreg" "${pair[@]}" --output-prefix "$work/out/V" --velocity "$work/out/V.mha"
+  check "$gdreg" velocity --velocity "$work/out/V.mha" --output "$work/out/u.mha" --device "$device"
+  check "$tools/CheckOutputs" fields "$work/out/u.mha" "$work/out/V_Field.mha" 1e-4
+  check "$gdreg" velocity --velocity "$work/out/V.mha" --output "$work/out/v.mha" --invert --time-steps 16 --device "$device"
+  check "$tools/CheckOutputs" inverse "$work/out/u.mha" "$work/out/v.mha" 0.1
+  check "$gdreg" "${pair[@]}" --output-prefix "$work/out/K" --segments 2 --velocity "$work/out/K.nii.gz"
+  check "$gdreg" velocity --velocity "$work/out/K_1.nii.gz" --velocity "$work/out/K_2.nii.gz" --output "$work/out/u.mha" \
+    --device "$device"
+  check "$tools/CheckOutputs" fields "$work/out/u.mha" "$work/out/K_Field.mha" 1e-4
+
+  # the other options
+  check "$gdreg" "${pair[@]}" --output-prefix "$work/out/O" --regularization h2s --beta 1e-5 --beta-div 1e-5 --initial-beta 1e-3 \
+    --time-steps 8 --gradient-reduction 0.1 --forcing 0.2 --krylov-iterations 20 --preconditioner inverse-regularization \
+    --metric lncc --radius 2 --json "$work/out/O.json"
+  number "$work/out/O.json" '.settings.regularization == "h2s" and .settings.forcing == "0.2" and .settings["initial-beta"] == "0.001"'
+  number "$work/out/O.json" '.deformable.metric_after > .deformable.metric_before and .deformable.levels[0].preconditioner_products == 0'
 }
 
 commands()
@@ -368,7 +413,7 @@ commands()
   "$gdreg" devices > "$work/stdout" || fail "devices"
   grep -q '^cpu' "$work/stdout" || fail "devices does not list the CPU"
   "$gdreg" --help > /dev/null || fail "--help"
-  for way in register apply compose invert jacobian score devices; do
+  for way in register apply compose invert jacobian velocity score devices; do
     "$gdreg" $way --help > /dev/null || fail "$way --help"
   done
 
@@ -383,6 +428,7 @@ case $part in
   bad-input) bad_input ;;
   register2) register 2 none && register 2 affine ;;
   register3) register 3 none && register 3 affine ;;
+  gauss-newton) gauss_newton ;;
   syn) register 2 affine --solver syn && register 3 none --solver syn --step-rule itk ;;
   commands) commands ;;
   *) fail "unknown part $part" ;;

@@ -102,6 +102,48 @@ MinimumMaximum(const Device &, const ConstField & field, double * result, const 
   result[0] = minimum;
   result[1] = minimum == minimum ? maximum : minimum;
 }
+
+void
+InnerProduct(const Device &, const ConstField & a, const ConstField & b, double * result)
+{
+  const std::int64_t  count = a.NumberOfValues();
+  std::vector<double> products(NumberOfPieces(count));
+  std::vector<double> squares(NumberOfPieces(count));
+  ParallelForPieces(count, [&](std::int64_t begin, std::int64_t end, std::int64_t piece) {
+    // Several sums at once: one alone waits for its own additions.
+    constexpr int Lanes = 8;
+    double        product[Lanes] = {};
+    double        square[Lanes] = {};
+    std::int64_t  i = begin;
+    for (; i + Lanes <= end; i += Lanes)
+    {
+      for (int lane = 0; lane < Lanes; ++lane)
+      {
+        const double value = a.data[i + lane];
+        product[lane] += value * b.data[i + lane];
+        square[lane] += value * value;
+      }
+    }
+    for (int lane = 0; i < end; ++i, ++lane)
+    {
+      const double value = a.data[i];
+      product[lane] += value * b.data[i];
+      square[lane] += value * value;
+    }
+    products[piece] = squares[piece] = 0.0;
+    for (int lane = 0; lane < Lanes; ++lane)
+    {
+      products[piece] += product[lane];
+      squares[piece] += square[lane];
+    }
+  });
+  result[0] = result[1] = 0.0;
+  for (std::size_t piece = 0; piece < products.size(); ++piece)
+  {
+    result[0] += products[piece];
+    result[1] += squares[piece];
+  }
+}
 } // namespace cpu
 } // namespace engine
 } // namespace itk

@@ -4,6 +4,7 @@
 
 #include "LinearSampling.h"
 #include "Parallel.h"
+#include "Rows.h"
 
 #include <array>
 
@@ -105,6 +106,7 @@ PositionGradient(const Device &,
                  const ConstField &         moving,
                  const ConstField &         displacement,
                  const ConstField &         slope,
+                 float                      scale,
                  float                      direct,
                  const ResampleGradients &  gradients)
 {
@@ -141,6 +143,10 @@ PositionGradient(const Device &,
         {
           AddProducts(slope.Component(c) + offset, sampled[d], q[d], count);
         }
+      }
+      for (int d = 0; scale != 1.0f && d < 3; ++d)
+      {
+        ScaleRow(q[d], scale, q[d], count);
       }
       if (wantsSums)
       {

@@ -29,6 +29,7 @@ struct GradientArguments
   std::int64_t  movingVoxels;
   int           components;
   const float * slope;
+  float         scale;
   float         direct; ///< 0: not added
   FieldComponents<float> displacement; ///< null: not wanted
   double *      partials;
@@ -89,7 +90,7 @@ __launch_bounds__(VoxelThreads)
 #pragma unroll 1
       for (int c = 0; c < components; ++c)
       {
-        const float slope = arguments.slope[c * map.plane + offset];
+        const float slope = arguments.scale * arguments.slope[c * map.plane + offset];
         float       corners[8];
         float       sampled[3];
         cell.Load(arguments.moving + c * arguments.movingVoxels, corners);
@@ -199,6 +200,7 @@ PositionGradient(const Device &             device,
                  const ConstField &         moving,
                  const ConstField &         displacement,
                  const ConstField &         slope,
+                 float                      scale,
                  float                      direct,
                  const ResampleGradients &  gradients)
 {
@@ -212,6 +214,7 @@ PositionGradient(const Device &             device,
   arguments.movingVoxels = moving.lattice.NumberOfVoxels();
   arguments.components = moving.components;
   arguments.slope = slope.data;
+  arguments.scale = scale;
   arguments.direct = direct;
   arguments.displacement = FieldComponents<float>(gradients.displacement);
   arguments.partials = Partials(device);

@@ -102,12 +102,13 @@ __launch_bounds__(VoxelThreads) SplatKernel(const __grid_constant__ SamplingMap 
 __global__ void
 __launch_bounds__(StreamThreads) RoundSumsKernel(const Integer * __restrict__ sums,
                                                  const double * __restrict__ bounds,
-                                                 int  bits,
-                                                 bool accumulate,
+                                                 int   bits,
+                                                 float scale,
+                                                 bool  accumulate,
                                                  float * __restrict__ output,
                                                  std::int64_t count)
 {
-  const double       unit = FixedPoint(bounds[0], bounds[1], bits).unit;
+  const double       unit = scale * FixedPoint(bounds[0], bounds[1], bits).unit;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < count; i += stride)
   {
@@ -122,6 +123,7 @@ Splat(const Device &             device,
       const ResampleParameters & parameters,
       const ConstField &         value,
       const ConstField &         displacement,
+      float                      scale,
       const Field &              output,
       float *                    workspace)
 {
@@ -141,7 +143,7 @@ Splat(const Device &             device,
       map, extent, value.Component(c), bounds, bits, parameters.outside == Outside::Clamp, sums);
     CheckLaunch(device, "Splat");
     RoundSumsKernel<<<StreamGrid(voxels), StreamThreads, 0, stream>>>(
-      sums, bounds, bits, parameters.accumulate, output.Component(c), voxels);
+      sums, bounds, bits, scale, parameters.accumulate, output.Component(c), voxels);
     CheckLaunch(device, "RoundSums");
   }
 }

@@ -158,6 +158,15 @@ LinearCombination(const Device &     device,
 }
 
 void
+Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output)
+{
+  RequireField(x, output.lattice, output.components, "x");
+  RequireField(y, output.lattice, output.components, "y");
+  RequireField(output, output.lattice, output.components, "output");
+  ITK_ENGINE_DISPATCH(device, Multiply(device, x, y, output));
+}
+
+void
 CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result)
 {
   if (weights.count < 1 || weights.count > EnergyWeights::Maximum)
@@ -190,6 +199,14 @@ MinimumMaximum(const Device & device, const ConstField & field, double * result,
     RequireField(mask, field.lattice, 1, "mask");
   }
   ITK_ENGINE_DISPATCH(device, MinimumMaximum(device, field, result, mask));
+}
+
+void
+InnerProduct(const Device & device, const ConstField & a, const ConstField & b, double * result)
+{
+  RequireField(a, a.lattice, a.components, "first field");
+  RequireField(b, a.lattice, a.components, "second field");
+  ITK_ENGINE_DISPATCH(device, InnerProduct(device, a, b, result));
 }
 
 void

@@ -22,12 +22,19 @@ ITK_ENGINE_DECLARE(void Norms(const Device & device, const ConstField & field, d
 ITK_ENGINE_DECLARE(
   void MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask))
 
+/** result[0] = sum over all values of a b, result[1] = sum of a^2: with a residual a and its preconditioned b, what an
+ * iteration of conjugate gradients needs of both. The fields are alike. */
+ITK_ENGINE_DECLARE(
+  void InnerProduct(const Device & device, const ConstField & a, const ConstField & b, double * result))
+
 void
 Sum(const Device & device, const ConstField & field, double * result);
 void
 Norms(const Device & device, const ConstField & field, double * result);
 void
 MinimumMaximum(const Device & device, const ConstField & field, double * result, const ConstMask & mask = ConstMask());
+void
+InnerProduct(const Device & device, const ConstField & a, const ConstField & b, double * result);
 } // namespace engine
 } // namespace itk
 

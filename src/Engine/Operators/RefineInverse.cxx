@@ -44,7 +44,7 @@ InvertByNewton(const Device &                  device,
   InvertParameters start;
   start.maximumIterations = 5;
   start.outside = parameters.outside;
-  InvertResult result = Invert(device, start, displacement, inverse, workspace, scalars);
+  InvertResult result = Invert(device, start, displacement, inverse, workspace);
   RefineInverse(device, parameters, displacement, inverse, scalars);
   double residuals[2];
   device.CopyToHost(residuals, scalars, sizeof(residuals));

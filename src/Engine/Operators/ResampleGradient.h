@@ -45,12 +45,14 @@ ResampleGradient(const Device &             device,
 std::int64_t
 ResampleGradientWorkspace(const Device & device, const Lattice & movingLattice, const ResampleGradients & gradients);
 
-/** The one-pass part: all but dL/dI. `direct` times the slope is added to dL/du (3 components), for Compose. */
+/** The one-pass part: all but dL/dI. q is multiplied by `scale`, and `direct` times the slope is added to dL/du
+ * (3 components), for Compose. */
 ITK_ENGINE_DECLARE(void PositionGradient(const Device &             device,
                                          const ResampleParameters & parameters,
                                          const ConstField &         moving,
                                          const ConstField &         displacement,
                                          const ConstField &         slope,
+                                         float                      scale,
                                          float                      direct,
                                          const ResampleGradients &  gradients))
 } // namespace engine

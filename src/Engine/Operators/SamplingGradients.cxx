@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks the arguments of the adjoint operators of sampling, and writes the composite ones on the others.
 #include "ExponentialGradient.h"
+#include "VectorSplat.h"
 
 #include <algorithm>
 #include <cmath>
@@ -37,6 +38,18 @@ VectorFloats(const Lattice & lattice)
 }
 } // namespace
 
+namespace
+{
+void
+RequireSplatOutput(const ConstField & value, const ConstField & displacement, const Field & output)
+{
+  if (output.data == value.data || output.data == displacement.data)
+  {
+    ThrowError("Splat: the output must be neither the value nor the displacement");
+  }
+}
+} // namespace
+
 void
 Splat(const Device &             device,
       const ResampleParameters & parameters,
@@ -52,12 +65,9 @@ Splat(const Device &             device,
   {
     RequireField(displacement, value.lattice, 3, "displacement");
   }
-  if (output.data == value.data || output.data == displacement.data)
-  {
-    ThrowError("Splat: the output must be neither the value nor the displacement");
-  }
+  RequireSplatOutput(value, displacement, output);
   RequireWorkspace(workspace, SplatWorkspace(device, output.lattice), "Splat");
-  ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, output, workspace));
+  ITK_ENGINE_DISPATCH(device, Splat(device, parameters, value, displacement, 1.0f, output, workspace));
 }
 
 std::int64_t
@@ -69,25 +79,83 @@ SplatWorkspace(const Device & device, const Lattice & outputLattice)
 
 namespace
 {
-/** All gradients of sampling. Splat first: the one-pass part may overwrite the slope. */
+/** What the samples and the slope itself are multiplied by. */
+struct BackwardsWeights
+{
+  float sample = 1.0f;
+  float direct = 0.0f; ///< goes to the displacement alone
+};
+
+/** dL/dI, and if that is one field with dL/du their sum; returns whether dL/du is done. */
+bool
+ScatterPlanned(const Device &             device,
+               const ResampleParameters & parameters,
+               const ConstField &         moving,
+               const ConstField &         displacement,
+               const ConstField &         slope,
+               const BackwardsWeights &   weights,
+               const ResampleGradients &  gradients,
+               float *                    plan)
+{
+  const bool        isSum = gradients.moving.data == gradients.displacement.data;
+  VectorSplatAddend addend;
+  if (isSum)
+  {
+    addend.outer = moving;
+    addend.direct = weights.direct;
+  }
+  ITK_ENGINE_DISPATCH(
+    device,
+    VectorSplat(device, parameters, slope, displacement, weights.sample, addend, gradients.moving, plan));
+  return isSum;
+}
+
+/** All gradients of sampling. Splat first, since the one-pass part may overwrite the slope; but last if both add up in
+ * one field. */
 void
 SampleBackwards(const Device &             device,
                 const ResampleParameters & parameters,
                 const ConstField &         moving,
                 const ConstField &         displacement,
                 const ConstField &         slope,
-                float                      direct,
+                const BackwardsWeights &   weights,
                 const ResampleGradients &  gradients,
-                float *                    workspace)
+                float *                    workspace,
+                float *                    plan)
 {
+  const bool         isSum = gradients.moving && gradients.moving.data == gradients.displacement.data;
+  ResampleParameters scattering = parameters;
+  scattering.accumulate = parameters.accumulate || isSum;
+  ResampleGradients remaining = gradients;
   if (gradients.moving)
   {
-    Splat(device, parameters, slope, displacement, gradients.moving, workspace);
+    RequireSplatOutput(slope, displacement, gradients.moving);
   }
-  if (gradients.displacement || gradients.affine || gradients.matrix)
+  const auto scatter = [&] {
+    RequireWorkspace(workspace, SplatWorkspace(device, moving.lattice), "Splat");
+    ITK_ENGINE_DISPATCH(
+      device, Splat(device, scattering, slope, displacement, weights.sample, gradients.moving, workspace));
+  };
+  if (gradients.moving && plan)
+  {
+    if (ScatterPlanned(device, parameters, moving, displacement, slope, weights, gradients, plan))
+    {
+      remaining.displacement = Field();
+    }
+  }
+  else if (gradients.moving && !isSum)
+  {
+    scatter();
+  }
+  if (remaining.displacement || remaining.affine || remaining.matrix)
   {
     ITK_ENGINE_DISPATCH(
-      device, PositionGradient(device, parameters, moving, displacement, slope, direct, gradients));
+      device,
+      PositionGradient(device, parameters, moving, displacement, slope, weights.sample, weights.direct, remaining));
+  }
+  if (isSum && !plan)
+  {
+    scatter();
   }
 }
 } // namespace
@@ -129,7 +197,7 @@ ResampleGradient(const Device &             device,
   {
     ThrowError("ResampleGradient: nothing to compute: all gradients are absent");
   }
-  SampleBackwards(device, parameters, moving, displacement, slope, 0.0f, gradients, workspace);
+  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace, nullptr);
 }
 
 std::int64_t
@@ -137,6 +205,23 @@ ResampleGradientWorkspace(const Device & device, const Lattice & movingLattice, 
 {
   return gradients.moving ? SplatWorkspace(device, movingLattice) : 0;
 }
+
+namespace
+{
+/** How Compose samples its outer field. */
+ResampleParameters
+SamplingOf(const ComposeParameters & parameters)
+{
+  ResampleParameters sampling;
+  sampling.affine = parameters.affine;
+  sampling.outside = parameters.outside;
+  for (int d = 0; d < 3; ++d)
+  {
+    sampling.displacementMatrix.m[d][d] = parameters.innerScale;
+  }
+  return sampling;
+}
+} // namespace
 
 void
 ComposeGradient(const Device &            device,
@@ -146,7 +231,8 @@ ComposeGradient(const Device &            device,
                 const ConstField &        slope,
                 const ComposeGradients &  gradients,
                 bool                      accumulate,
-                float *                   workspace)
+                float *                   workspace,
+                float *                   plan)
 {
   RequireField(outer, outer.lattice, 3, "outer displacement");
   RequireField(slope, slope.lattice, 3, "slope");
@@ -170,34 +256,49 @@ ComposeGradient(const Device &            device,
       ThrowError("ComposeGradient: the gradient to the inner displacement must be neither of the displacements");
     }
   }
-  if (parameters.innerMaximum)
+  if (parameters.innerMaximum || parameters.outerScale.largest)
   {
-    ThrowError("ComposeGradient: innerMaximum is set: the scale of the inner displacement must be a constant");
+    ThrowError("ComposeGradient: a largest norm is set: the scales of the displacements must be constants");
   }
   if (!gradients.outer && !gradients.inner && !gradients.affine)
   {
     ThrowError("ComposeGradient: nothing to compute: all gradients are absent");
   }
-  ResampleParameters sampling;
-  sampling.affine = parameters.affine;
-  sampling.outside = parameters.outside;
+  ResampleParameters sampling = SamplingOf(parameters);
   sampling.accumulate = accumulate;
-  for (int d = 0; d < 3; ++d)
-  {
-    sampling.displacementMatrix.m[d][d] = parameters.innerScale;
-  }
   ResampleGradients backwards;
   backwards.moving = gradients.outer;
   backwards.displacement = gradients.inner;
   backwards.affine = gradients.affine;
-  const float direct = parameters.addInner ? parameters.innerScale : 0.0f;
-  SampleBackwards(device, sampling, outer, inner, slope, direct, backwards, workspace);
+  BackwardsWeights weights;
+  weights.sample = parameters.outerScale.scale;
+  weights.direct = parameters.innerWeight * parameters.innerScale;
+  SampleBackwards(device, sampling, outer, inner, slope, weights, backwards, workspace, plan);
 }
 
 std::int64_t
 ComposeGradientWorkspace(const Device & device, const Lattice & outerLattice, const ComposeGradients & gradients)
 {
   return gradients.outer ? SplatWorkspace(device, outerLattice) : 0;
+}
+
+void
+PlanComposeGradient(const Device &            device,
+                    const ComposeParameters & parameters,
+                    const Lattice &           outerLattice,
+                    const ConstField &        inner,
+                    float *                   plan)
+{
+  RequireField(inner, inner.lattice, 3, "inner displacement");
+  RequireWorkspace(plan, ComposeGradientPlan(device, inner.lattice), "PlanComposeGradient");
+  ITK_ENGINE_DISPATCH(device, PlanVectorSplat(device, SamplingOf(parameters), inner, outerLattice, plan));
+}
+
+std::int64_t
+ComposeGradientPlan(const Device & device, const Lattice & innerLattice)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  return ITK_ENGINE_DISPATCH(device, VectorSplatPlan(innerLattice));
 }
 
 void
@@ -244,10 +345,8 @@ ExponentialGradient(const Device &                device,
     const Field      to = (squarings - i) % 2 == 1 ? gradient : step(i + 1);
     ComposeGradients gradients;
     gradients.inner = to;
-    ComposeGradient(device, composition, step(i), step(i), from, gradients, false, nullptr);
-    gradients = ComposeGradients();
     gradients.outer = to;
-    ComposeGradient(device, composition, step(i), step(i), from, gradients, true, adjointWorkspace);
+    ComposeGradient(device, composition, step(i), step(i), from, gradients, false, adjointWorkspace);
     from = to;
   }
   LinearCombination(device, scale, from, 0.0f, ConstField(), gradient);

@@ -26,11 +26,13 @@ namespace engine
  * each rounded up to a power of two: no sum can overflow, even if all points meet in one voxel, and the order of the
  * sum does not matter. With n points each product is thus off by at most n / 2^61 of the largest value.
  * Hence the same bits for any number of threads and any scheduling. A value that is not finite makes at least the
- * voxels it reaches not finite; on CUDA all of the output becomes NaN. */
+ * voxels it reaches not finite; on CUDA all of the output becomes NaN.
+ * The backends multiply the sums by `scale`. */
 ITK_ENGINE_DECLARE(void Splat(const Device &             device,
                               const ResampleParameters & parameters,
                               const ConstField &         value,
                               const ConstField &         displacement,
+                              float                      scale,
                               const Field &              output,
                               float *                    workspace))
 ITK_ENGINE_DECLARE(std::int64_t SplatWorkspace(const Lattice & outputLattice))

@@ -66,6 +66,19 @@ public:
     return m_Weights.count;
   }
 
+  /** What a component counts; their sum is 1. */
+  double
+  Weight(int component) const
+  {
+    return m_Weights.weight[component];
+  }
+
+  const MetricParameters &
+  Parameters() const
+  {
+    return m_Parameters;
+  }
+
 private:
   void
   EvaluateComponent(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const;

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineGaussNewton_h
+#define itkEngineGaussNewton_h
+
+#include "GaussNewtonObjective.h"
+#include "SolverLevel.h"
+#include "ZeroVelocityPreconditioner.h"
+
+#include <functional>
+
+namespace itk
+{
+namespace engine
+{
+/** How exactly the Newton step is solved for: tolerance of |r| / |g|, with q = |g| / |g at v = 0|. */
+enum class KrylovForcing
+{
+  Superlinear, ///< min(1/2, sqrt q)
+  Quadratic,   ///< min(1/2, q)
+  Constant     ///< krylovTolerance
+};
+
+enum class GaussNewtonPreconditioner
+{
+  Automatic,            ///< ZeroVelocity where the grid has a half grid
+  InverseRegularization, ///< B^-1
+  ZeroVelocity          ///< see ZeroVelocityPreconditioner
+};
+
+struct GaussNewtonLevel : SolverLevel
+{
+  GaussNewtonLevel() { iterations = 20; }
+};
+
+struct GaussNewtonParameters
+{
+  MetricParameters              metric;
+  std::vector<GaussNewtonLevel> levels;
+  /** Size of a voxel of the full fixed grid along its axes. Lengths count in 2 pi per geometric mean of the grid's
+   * extents, so that on a cube of one resolution the weights mean what they mean to CLAIRE. */
+  double           spacing[3] = { 1.0, 1.0, 1.0 };
+  SpectralNorm     norm = SpectralNorm::H1Seminorm;
+  double           weight = 5e-4;           ///< beta of the regularisation, > 0
+  double           divergenceWeight = 1e-4; ///< of the penalty of volume change, >= 0
+  int              timeSteps = 4;
+  int              segments = 1; ///< the velocity is constant in each of so many parts of the time
+  double           gradientReduction = 5e-2; ///< ends where |g| is this share of that at v = 0 on the same level
+  KrylovForcing    forcing = KrylovForcing::Superlinear;
+  double           krylovTolerance = 0.1; ///< of KrylovForcing::Constant
+  int              krylovIterations = 50; ///< at most, per Newton step
+  GaussNewtonPreconditioner preconditioner = GaussNewtonPreconditioner::Automatic;
+  double           initialWeight = 0.0; ///< the first level begins with this weight and lowers it tenfold; 0: not
+};
+
+struct GaussNewtonLevelReport : SolverLevelReport
+{
+  double              weight = 0.0;
+  std::vector<double> gradientNorms; ///< at each Newton iterate, the one that ends included; of the mean square per voxel
+  double              initialGradientNorm = 0.0; ///< at v = 0
+  int                 hessianProducts = 0;
+  int                 innerProducts = 0; ///< of the preconditioner, on the half grid
+  int                 evaluations = 0; ///< of the objective
+};
+
+struct GaussNewtonReport
+{
+  std::vector<GaussNewtonLevelReport> levels;
+  double                              initialMetricValue = 0.0;
+  double                              finalMetricValue = 0.0;
+  double                              minimumJacobian = 1.0;
+  std::int64_t                        foldedVoxels = 0;
+  bool                                cancelled = false;
+};
+
+/** Registration by the flow of a velocity v, found by Gauss-Newton-Krylov steps: minimises
+ *
+ *   J(v) = D(F, M o (x + u_v)) + R(v),
+ *
+ * D from a metric (mean squares: 1/2 the mean of (F - M)^2 per voxel; others are scaled to have its size at v = 0), R the
+ * seminorm of order 1 to 3 with a penalty of the divergence (Operators/SpectralRegularization.h), u_v the map of
+ * Solvers/VelocityFlow.h. It discretises first and then differentiates, so that gradient and matrix belong to the very number
+ * that the line search sees.
+ *
+ * Coarse to fine; on each level, from the velocity of the one before, Newton steps H x = -g by conjugate gradients to the
+ * tolerance of the forcing, preconditioned by B^-1, then Armijo's rule (half the step, up to 10 times; 1e-4 of the slope). A level
+ * ends at gradientReduction, after its iterations, when the line search finds nothing, or when a step lowers J
+ * by less than its rounding.
+ *
+ * Deterministic. Sources: Mang, Biros: An inexact Newton-Krylov algorithm for constrained diffeomorphic image registration,
+ * SIAM J. Imaging Sciences 8 (2015); Mang, Gholami, Davatzikos, Biros: CLAIRE: a distributed-memory solver for constrained
+ * large deformation diffeomorphic image registration, SIAM J. Sci. Comput. 41 (2019). Differences: the map is
+ * transported, not the image; the gradient of the penalty is not projected. */
+class GaussNewtonSolver
+{
+public:
+  /** Returns false to cancel. */
+  using Callback = std::function<bool(const SolverProgress &)>;
+
+  GaussNewtonSolver(const Device & device, const RegistrationProblem & problem, const GaussNewtonParameters & parameters);
+
+  /** Writes u, 3 components on the fixed lattice, voxels; and, unless absent, v, 3 per segment, voxels per unit time, and
+   * the displacement of the inverse map on the same lattice. */
+  GaussNewtonReport
+  Run(const Field & displacement, const Callback & callback, const Field & velocity = Field(), const Field & inverse = Field());
+
+  /** Bytes that Run needs at its largest level, the images and the results not counted. */
+  std::size_t
+  RequiredBytes() const;
+
+private:
+  GaussNewtonObjective::Setup
+  MakeSetup(const LevelImages & images, double weight) const;
+
+  /** How the metric counts, from its value without displacement at full resolution. */
+  void
+  SetDistanceScale();
+
+  void
+  RunLevel(unsigned int level, const LevelImages & images, double weight, const Field & velocity, const Callback & callback);
+
+  bool
+  UsesZeroVelocity(const Lattice & lattice) const;
+
+  double
+  EvaluateFullResolution(const ConstField & displacement) const;
+
+  Device                m_Device;
+  RegistrationProblem   m_Problem;
+  GaussNewtonParameters m_Parameters;
+  SolverMetric          m_Metric;
+  DistanceScale         m_Scale;
+  GaussNewtonReport     m_Report;
+};
+} // namespace engine
+} // namespace itk
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "GaussNewtonObjective.h"
+
+#include "../Operators/Arithmetic.h"
+#include "../Operators/MetricCurvature.h"
+#include "../Operators/Reductions.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+namespace engine
+{
+namespace
+{
+std::int64_t
+Round(std::int64_t floats)
+{
+  return (floats + 63) / 64 * 64;
+}
+
+/** The component of all segments that belongs to one. */
+template <typename T>
+FieldView<T>
+SegmentOf(const FieldView<T> & field, int segment)
+{
+  return FieldView<T>(field.Component(3 * segment), field.lattice, 3);
+}
+
+/** Floats that the curvature of one channel needs: warped image, its curvature, and their workspace and mask. */
+std::int64_t
+CurvatureFloats(const SolverMetric & metric, const Lattice & lattice)
+{
+  const std::int64_t voxels = Round(lattice.NumberOfVoxels());
+  return voxels + (metric.Parameters().kind == MetricKind::Lncc ? 2 * voxels + LnccCurvatureWorkspace(lattice) : 0);
+}
+} // namespace
+
+GaussNewtonObjective::Sizes
+GaussNewtonObjective::MakeSizes(const Device &       device,
+                                const SolverMetric & metric,
+                                const Setup &        setup,
+                                std::int64_t         spectralFloats)
+{
+  const Lattice &    lattice = setup.inputs.fixed.lattice;
+  const std::int64_t voxels = lattice.NumberOfVoxels();
+  Sizes              sizes;
+  sizes.vectors = Round(3 * setup.flow.segments * voxels);
+  sizes.curvature = Round((metric.NumberOfComponents() > 1 ? 6 : 3) * voxels);
+  sizes.flow = VelocityFlow::MemoryFloats(device, lattice, setup.flow);
+  // While the metric is evaluated, residual and curvature are free; before the first product, step and direction are.
+  sizes.workspace = Round(std::max({ spectralFloats,
+                                     VelocityFlow::WorkspaceFloats(lattice, setup.flow),
+                                     metric.Workspace(setup.inputs) - sizes.vectors - sizes.curvature,
+                                     CurvatureFloats(metric, lattice) - 3 * sizes.vectors,
+                                     std::int64_t{ 64 } }));
+  return sizes;
+}
+
+std::size_t
+GaussNewtonObjective::ArenaBytes(const Sizes & sizes)
+{
+  return Arena::Round(sizeof(float) * (6 * sizes.vectors + sizes.curvature + sizes.workspace)) +
+         Arena::Round(sizeof(float) * sizes.flow) + Arena::Round(4 * sizeof(double));
+}
+
+std::size_t
+GaussNewtonObjective::Bytes(const Device & device, const SolverMetric & metric, const Setup & setup)
+{
+  const Lattice & lattice = setup.inputs.fixed.lattice;
+  const int *     size = lattice.size;
+  const auto      spectrum = std::int64_t{ 2 } * (size[0] / 2 + 1) * size[1] * size[2];
+  return ArenaBytes(MakeSizes(device, metric, setup, 4 * spectrum));
+}
+
+GaussNewtonObjective::GaussNewtonObjective(const Device & device, const SolverMetric & metric, const Setup & setup)
+  : m_Device(device)
+  , m_Metric(metric)
+  , m_Setup(setup)
+  , m_Transform(device, setup.inputs.fixed.lattice)
+  , m_Sizes(MakeSizes(device, metric, setup, RegularizationWorkspace(m_Transform)))
+  , m_Arena(device, ArenaBytes(m_Sizes))
+  , m_Flow(device, setup.inputs.fixed.lattice, setup.flow, m_Arena.Take<float>(m_Sizes.flow))
+{
+  const Lattice & lattice = this->GetLattice();
+  const int       components = 3 * setup.flow.segments;
+  float *         memory = m_Arena.Take<float>(6 * m_Sizes.vectors + m_Sizes.curvature + m_Sizes.workspace);
+  const auto      take = [&](std::int64_t floats, int count) {
+    const Field field(memory, lattice, count);
+    memory += floats;
+    return field;
+  };
+  m_Regularized = take(m_Sizes.vectors, components);
+  m_Product = take(m_Sizes.vectors, components);
+  // What lies side by side here also serves as one workspace: see Evaluate and PrepareCurvature.
+  m_Residual = take(m_Sizes.vectors, components);
+  m_Curvature = take(m_Sizes.curvature, metric.NumberOfComponents() > 1 ? 6 : 3);
+  m_Workspace = take(m_Sizes.workspace, 1).data;
+  m_Conditioned = take(m_Sizes.vectors, components);
+  m_Step = take(m_Sizes.vectors, components);
+  m_Direction = take(m_Sizes.vectors, components);
+  m_Scalars = m_Arena.Take<double>(4);
+  m_Setup.inputs.displacement = this->Displacement();
+}
+
+ObjectiveValue
+GaussNewtonObjective::Evaluate(const ConstField & velocity)
+{
+  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
+  m_Flow.Integrate(velocity, Field(m_Product.data, this->GetLattice(), 3));
+  m_Metric.Evaluate(m_Setup.inputs, m_Scalars, slope, m_Residual.data);
+  double energy[2];
+  m_Device.CopyToHost(energy, m_Scalars, sizeof(energy));
+  ObjectiveValue value;
+  value.loss = m_Metric.ToLoss(energy);
+  const double share = energy[1] / static_cast<double>(this->GetLattice().NumberOfVoxels());
+  m_Coverage = m_Coverage > 0.0 ? m_Coverage : share;
+  m_SlopeScale = m_Setup.scale.distance * m_Coverage / share;
+  value.distance = m_Setup.scale.distance * m_Coverage * (value.loss + m_Setup.scale.offset);
+  value.regularization = this->Regularize(velocity, m_Regularized, true);
+  return value;
+}
+
+double
+GaussNewtonObjective::Gradient()
+{
+  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
+  m_Flow.Adjoint(slope, m_Residual, false, m_Workspace);
+  LinearCombination(m_Device, static_cast<float>(-m_SlopeScale), m_Residual, -1.0f, m_Regularized, m_Residual);
+  return this->Norm(m_Residual);
+}
+
+void
+GaussNewtonObjective::AddChannelCurvature(int channel, const Field & factor, const Field & matrix)
+{
+  const Lattice &    lattice = this->GetLattice();
+  const std::int64_t voxels = Round(lattice.NumberOfVoxels());
+  const bool         isLncc = m_Metric.Parameters().kind == MetricKind::Lncc;
+  MetricInputs       inputs = m_Setup.inputs;
+  inputs.fixed = ConstField(inputs.fixed.Component(channel), lattice);
+  inputs.moving = ConstField(inputs.moving.Component(channel), inputs.moving.lattice);
+  float * const workspace = m_Workspace;
+  const Mask    valid = inputs.HasValidity() ? Mask(reinterpret_cast<unsigned char *>(workspace), lattice) : Mask();
+  const Field   warped = isLncc ? Field(workspace + voxels, lattice) : Field();
+  const Field   curvature = isLncc ? Field(workspace + 2 * voxels, lattice) : Field();
+  WarpMovingImage(m_Device, inputs, warped, valid, factor);
+  if (isLncc)
+  {
+    LnccCurvature(
+      m_Device, m_Metric.Parameters().lncc, inputs.fixed, warped, curvature, workspace + 3 * voxels);
+  }
+  const double scale = m_Setup.scale.curvature * m_Metric.Weight(channel) * m_SlopeScale / m_Setup.scale.distance;
+  CurvatureFactor(
+    m_Device, inputs.sampling.displacementMatrix, static_cast<float>(scale), curvature, valid, factor);
+  if (matrix)
+  {
+    const int ones[3] = { 1, 1, 1 };
+    CurvatureMatrix(m_Device, ones, factor, channel > 0, matrix);
+  }
+}
+
+void
+GaussNewtonObjective::PrepareCurvature()
+{
+  if (m_Curvature.components == 3)
+  {
+    AddChannelCurvature(0, m_Curvature, Field());
+    return;
+  }
+  // The regularised velocity is part of the residual by now.
+  const Field factor(m_Regularized.data, this->GetLattice(), 3);
+  for (int channel = 0; channel < m_Metric.NumberOfComponents(); ++channel)
+  {
+    AddChannelCurvature(channel, factor, m_Curvature);
+  }
+}
+
+void
+GaussNewtonObjective::DataProduct(const ConstField & p, const Field & q)
+{
+  TangentProduct product;
+  (m_Curvature.components == 3 ? product.vectors : product.symmetric) = m_Curvature;
+  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
+  m_Flow.Tangent(p, slope, m_Workspace, product);
+  m_Flow.Adjoint(slope, q, false, m_Workspace);
+}
+
+double
+GaussNewtonObjective::Regularize(const ConstField & x, const Field & y, bool wantsEnergy)
+{
+  const int segments = m_Setup.flow.segments;
+  double    energy = 0.0;
+  for (int segment = 0; segment < segments; ++segment)
+  {
+    ApplyRegularization(m_Transform,
+                        m_Setup.regularization,
+                        SegmentOf(x, segment),
+                        SegmentOf(y, segment),
+                        wantsEnergy ? m_Scalars : nullptr,
+                        m_Workspace);
+    if (wantsEnergy)
+    {
+      double part = 0.0;
+      m_Device.CopyToHost(&part, m_Scalars, sizeof(part));
+      energy += part;
+    }
+  }
+  return energy;
+}
+
+void
+GaussNewtonObjective::SolveRegularization(const ConstField & r, const Field & z)
+{
+  for (int segment = 0; segment < m_Setup.flow.segments; ++segment)
+  {
+    engine::SolveRegularization(
+      m_Transform, m_Setup.regularization, SegmentOf(r, segment), SegmentOf(z, segment), nullptr, m_Workspace);
+  }
+}
+
+double
+GaussNewtonObjective::Inner(const ConstField & a, const ConstField & b) const
+{
+  InnerProduct(m_Device, a, b, m_Scalars);
+  double values[2];
+  m_Device.CopyToHost(values, m_Scalars, sizeof(values));
+  return values[0] / static_cast<double>(this->GetLattice().NumberOfVoxels());
+}
+
+double
+GaussNewtonObjective::Norm(const ConstField & a) const
+{
+  return std::sqrt(this->Inner(a, a));
+}
+} // namespace engine
+} // namespace itk

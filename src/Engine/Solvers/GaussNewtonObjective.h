@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef itkEngineGaussNewtonObjective_h
+#define itkEngineGaussNewtonObjective_h
+
+#include "../Operators/SpectralRegularization.h"
+#include "PyramidLevel.h"
+#include "SolverMetric.h"
+#include "VelocityFlow.h"
+
+namespace itk
+{
+namespace engine
+{
+/** How a metric enters the objective. */
+struct DistanceScale
+{
+  double distance = 0.5;  ///< D is this times (the metric's loss + offset); 1/2 makes mean squares CLAIRE's distance
+  double offset = 0.0;
+  double curvature = 1.0; ///< second derivative of N D to a sampled intensity; what LnccCurvature gives is multiplied by it
+};
+
+/** What an evaluation gives. */
+struct ObjectiveValue
+{
+  double loss = 0.0;           ///< of the metric
+  double distance = 0.0;       ///< D
+  double regularization = 0.0; ///< R
+
+  double
+  Total() const
+  {
+    return distance + regularization;
+  }
+};
+
+/** The objective J(v) = D(v) + R(v) of one level, its gradient and its Gauss-Newton matrix, in the inner product
+ * <a, b> = mean over voxels of a.b.
+ *
+ * D is the metric of the fixed image and the moving image at x + u(x), u the map of VelocityFlow, times the share of the
+ * voxels that counted at v = 0; R that of SpectralRegularization, the mean over the K segments of a velocity that changes
+ * with time. Both gradients are exact for the discrete map (but for voxels that begin or cease to count), and the matrix
+ * H = B + T^t Q T, T the map's tangent and Q the metric's curvature (Operators/MetricCurvature.h), is symmetric and
+ * positive but for rounding.
+ *
+ * The memory is one arena; fields serve several purposes, so the order of calls matters: Evaluate, then Gradient, then
+ * PrepareCurvature, then products. */
+class GaussNewtonObjective
+{
+public:
+  struct Setup
+  {
+    MetricInputs                     inputs; ///< without displacement
+    SpectralRegularizationParameters regularization;
+    VelocityFlowParameters           flow;
+    DistanceScale                    scale;
+  };
+
+  GaussNewtonObjective(const Device & device, const SolverMetric & metric, const Setup & setup);
+
+  /** Of the arena. Transforms of the size are taken to need no more than one component. */
+  static std::size_t
+  Bytes(const Device & device, const SolverMetric & metric, const Setup & setup);
+
+  const Setup &
+  GetSetup() const
+  {
+    return m_Setup;
+  }
+
+  /** The share of voxels that count, before the first evaluation that of v = 0. */
+  void
+  SetCoverage(double share)
+  {
+    m_Coverage = share;
+  }
+
+  /** J at a velocity, the slope of D to the map, and B v. Overwrites curvature, residual and Regularized(). The velocity
+   * must stay as it is until the next evaluation. */
+  ObjectiveValue
+  Evaluate(const ConstField & velocity);
+
+  /** The displacement of the last evaluation, until PrepareCurvature. */
+  ConstField
+  Displacement() const
+  {
+    return Field(m_Product.data, this->GetLattice(), 3);
+  }
+
+  /** Residual() <- minus the gradient at the velocity evaluated, once per evaluation. Returns its norm. */
+  double
+  Gradient();
+
+  /** The curvature at the velocity evaluated. Overwrites Step(), Direction() and Conditioned(). */
+  void
+  PrepareCurvature();
+
+  /** q <- T^t Q T p. \param q not `p`, Conditioned() or Regularized(). */
+  void
+  DataProduct(const ConstField & p, const Field & q);
+
+  /** y <- B x; returns half the inner product of the two if `wantsEnergy`. */
+  double
+  Regularize(const ConstField & x, const Field & y, bool wantsEnergy = false);
+
+  /** z <- B^-1 r. */
+  void
+  SolveRegularization(const ConstField & r, const Field & z);
+
+  // Fields of 3 K components for the Newton step. Product and Conditioned are overwritten by the calls above.
+  const Field &
+  Step() const
+  {
+    return m_Step;
+  }
+  const Field &
+  Residual() const
+  {
+    return m_Residual;
+  }
+  const Field &
+  Direction() const
+  {
+    return m_Direction;
+  }
+  const Field &
+  Regularized() const
+  {
+    return m_Regularized;
+  }
+  const Field &
+  Product() const
+  {
+    return m_Product;
+  }
+  const Field &
+  Conditioned() const
+  {
+    return m_Conditioned;
+  }
+  const Field &
+  Curvature() const
+  {
+    return m_Curvature;
+  }
+  const FourierTransform &
+  Transform() const
+  {
+    return m_Transform;
+  }
+  /** Free between calls: RegularizationWorkspace floats at least. */
+  float *
+  Workspace() const
+  {
+    return m_Workspace;
+  }
+  double *
+  Scalars() const
+  {
+    return m_Scalars;
+  }
+
+  const Lattice &
+  GetLattice() const
+  {
+    return m_Setup.inputs.fixed.lattice;
+  }
+
+  /** Square root of <a, a>. */
+  double
+  Norm(const ConstField & a) const;
+  /** <a, b>. */
+  double
+  Inner(const ConstField & a, const ConstField & b) const;
+
+private:
+  struct Sizes
+  {
+    std::int64_t vectors;   ///< of a field of all segments
+    std::int64_t curvature;
+    std::int64_t workspace;
+    std::int64_t flow;
+  };
+  static Sizes
+  MakeSizes(const Device & device, const SolverMetric & metric, const Setup & setup, std::int64_t spectralFloats);
+  static std::size_t
+  ArenaBytes(const Sizes & sizes);
+
+  void
+  AddChannelCurvature(int channel, const Field & factor, const Field & matrix);
+
+  Device           m_Device;
+  SolverMetric     m_Metric;
+  Setup            m_Setup;
+  FourierTransform m_Transform;
+  Sizes            m_Sizes;
+  Arena            m_Arena;
+  VelocityFlow     m_Flow;
+  Field            m_Step;
+  Field            m_Residual;
+  Field            m_Direction;
+  Field            m_Regularized;
+  Field            m_Product;
+  Field            m_Conditioned;
+  Field            m_Curvature;
+  float *          m_Workspace = nullptr;
+  double *         m_Scalars = nullptr;
+  double           m_Coverage = 0.0;
+  double           m_SlopeScale = 1.0; ///< from the metric's slope to that of N D
+};
+} // namespace engine
+} // namespace itk
+
+#endif
