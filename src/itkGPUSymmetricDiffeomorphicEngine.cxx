@@ -137,7 +137,9 @@ MeasureResidual(const engine::Device &   device,
                 GPUDiffeomorphicEngine::Result & result)
 {
   const engine::Buffer<double> norms(device, 2);
-  engine::Compose(device, engine::ComposeParameters(), forward, inverse, workspace);
+  engine::ComposeParameters    composition;
+  composition.outside = engine::Outside::Clamp; // as the inverse is computed
+  engine::Compose(device, composition, forward, inverse, workspace);
   engine::Norms(device, workspace, norms.Data());
   double numbers[2];
   device.CopyToHost(numbers, norms.Data(), sizeof(numbers));

@@ -324,7 +324,7 @@ TEST(RemoveFolds, UnfoldsInsideOfCells)
 
     const DeviceFloats displacement(u);
     const DeviceFloats workspace(lattice, 3);
-    RemoveFolds(TestDevice(), 0.1, displacement, DeviceMask(lattice), workspace);
+    RemoveFolds(TestDevice(), { 0.1f, 0.01f }, displacement, DeviceMask(lattice), workspace);
     const HostField unfolded = displacement.Download();
     EXPECT_GE(MinimumOf(OneSidedDeterminantInDouble(unfolded)), 0.01 - 1e-6);
     EXPECT_GE(MinimumOf(DeterminantInDouble(unfolded, identity)), 0.1 - 1e-6);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Registers a pair of the development data and asserts its score:
-# gdreg-data-test.sh <gdreg> <data folder> <work folder> <device> t1pair|nirep|lungct|mousect|msmri
+# gdreg-data-test.sh <gdreg> <data folder> <work folder> <device> t1pair|nirep|lungct|mousect|msmri|prostate
 set -eu
 gdreg=$1
 data=$2/$5
@@ -58,12 +58,25 @@ case $case in
     run fixed.mha moving.mha lung --fixed-mask "$data/fixed_mask.mha" --moving-mask "$data/moving_mask.mha"
     score lung '.points.tre_mean <= 2.0' --fixed-points "$data/points_fixed.csv" \
       --moving-points "$data/points_moving.csv"
+    # one scanner, one scale of intensities
+    run fixed.mha moving.mha ssd --fixed-mask "$data/fixed_mask.mha" --moving-mask "$data/moving_mask.mha" --metric ssd
+    score ssd '.points.tre_mean <= 1.6' --fixed-points "$data/points_fixed.csv" --moving-points "$data/points_moving.csv"
     ;;
   msmri)
     # T1 and T2: the linear stage ends at 1.85 mm, and what limits the rest is a field that follows the noise
     run p07_fixed_t1.nii.gz p07_moving_t2.nii.gz ms --metric mi --update-variance 25 --total-variance 4
     score ms '.points.tre_mean <= 0.65' --fixed-points "$data/p07_points_fixed.csv" \
       --moving-points "$data/p07_points_moving.csv"
+    ;;
+  prostate)
+    # Ultrasound and MR: what they share is coarse, and finer levels follow speckle.
+    for patient in tr00 tr01 tr03; do
+      run ${patient}_fixed_us.nii.gz ${patient}_moving_mr.nii.gz $patient --linear none --metric mi \
+        --update-variance 9 --total-variance 2 --shrink-factors 4 --smoothing-sigmas 2 --iterations 200
+      labels=(--fixed-labels "$data/${patient}_fixed_us_seg.nii.gz" --moving-labels "$data/${patient}_moving_mr_seg.nii.gz")
+      "$gdreg" score --json "$work/start.json" --quiet "${labels[@]}"
+      score $patient ".labels.labels[\"1\"] >= $(jq '.labels.labels["1"]' "$work/start.json")" "${labels[@]}"
+    done
     ;;
   mousect)
     for moving in DBA_2J CBA_J; do

@@ -23,6 +23,13 @@ Seconds(std::chrono::steady_clock::time_point since)
 {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }
+/** At the end of a level and of the run the map is not to fold between grid points either, from where the next begins. */
+FoldLimits
+LimitsAtEnd(double minimumJacobian)
+{
+  const auto limit = static_cast<float>(minimumJacobian);
+  return FoldLimits{ limit, 0.1f * limit };
+}
 } // namespace
 
 GreedySolver::GreedySolver(const Device &              device,
@@ -283,7 +290,7 @@ GreedySolver::RunLevel(unsigned int        level,
   }
   if (!isVelocity)
   {
-    RemoveFolds(m_Device, m_Parameters.minimumJacobian, state, flags, gradient);
+    RemoveFolds(m_Device, LimitsAtEnd(m_Parameters.minimumJacobian), state, flags, gradient);
   }
 }
 
@@ -308,7 +315,8 @@ GreedySolver::Finish(const Field & displacement, bool foldsAreRemoved) const
     m_Device.Synchronize();
   }
   const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
-  RemoveFolds(m_Device, m_Parameters.minimumJacobian, displacement, Mask(flags.Data(), lattice), workspace);
+  RemoveFolds(
+    m_Device, LimitsAtEnd(m_Parameters.minimumJacobian), displacement, Mask(flags.Data(), lattice), workspace);
 }
 
 double

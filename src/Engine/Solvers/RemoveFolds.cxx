@@ -6,21 +6,18 @@ namespace itk
 namespace engine
 {
 void
-RemoveFolds(const Device & device,
-            double         threshold,
-            const Field &  displacement,
-            const Mask &   flags,
-            const Field &  workspace)
+RemoveFolds(const Device &     device,
+            const FoldLimits & limits,
+            const Field &      displacement,
+            const Mask &       flags,
+            const Field &      workspace)
 {
-  if (threshold <= 0.0)
+  if (limits.central <= 0.0f)
   {
     return;
   }
   const Buffer<double> count(device, 1);
-  FoldLimits           limits;
-  limits.central = static_cast<float>(threshold);
-  limits.oneSided = 0.1f * limits.central;
-  constexpr int maximumPasses = 200;
+  constexpr int        maximumPasses = 200;
   for (int pass = 0; pass < maximumPasses; ++pass)
   {
     RelaxFolds(device, limits, displacement, count.Data(), flags, workspace);

@@ -8,14 +8,14 @@ namespace itk
 {
 namespace engine
 {
-/** Relaxes (RelaxFolds) until no central determinant is below the threshold and no one-sided one below a tenth of it, as a
- * guarantee outside of the iterations; at most 200 passes. Nothing if the threshold is not positive. Arguments as RelaxFolds. */
+/** Relaxes (RelaxFolds) until no determinant is below its limit, as a guarantee outside of the iterations; at most 200
+ * passes. Nothing if the central one's limit is not positive. Arguments as RelaxFolds. */
 void
-RemoveFolds(const Device & device,
-            double         threshold,
-            const Field &  displacement,
-            const Mask &   flags,
-            const Field &  workspace);
+RemoveFolds(const Device &     device,
+            const FoldLimits & limits,
+            const Field &      displacement,
+            const Mask &       flags,
+            const Field &      workspace);
 } // namespace engine
 } // namespace itk
 

@@ -241,7 +241,7 @@ SymmetricSolver::CleanMaps() const
   for (int i = 0; i < 4; i += 2)
   {
     RemoveFolds(
-      m_Device, m_Parameters.minimumJacobian, m_State.fields[i], Mask(flags.Data(), lattice), workspace);
+      m_Device, { static_cast<float>(m_Parameters.minimumJacobian) }, m_State.fields[i], Mask(flags.Data(), lattice), workspace);
     // from what the iterations have kept near
     RefineInverse(m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], scalars.Data());
   }
@@ -258,7 +258,7 @@ SymmetricSolver::WriteForward(const Field & displacement) const
     const Buffer<float>         buffer(m_Device, displacement.NumberOfValues());
     const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
     RemoveFolds(m_Device,
-                m_Parameters.minimumJacobian,
+                { static_cast<float>(m_Parameters.minimumJacobian) },
                 displacement,
                 Mask(flags.Data(), lattice),
                 Field(buffer.Data(), lattice, 3));
@@ -274,7 +274,10 @@ SymmetricSolver::WriteInverse(const ConstField & forward, const Field & displace
   {
     // the composition of sampled inverses misses the inverse of the sampled composition by a part of a voxel
     const Buffer<double> residuals(m_Device, 2);
-    RefineInverse(m_Device, RefineInverseParameters(), forward, displacement, residuals.Data());
+    // where the folding guard reached the border u does not end there with 0
+    RefineInverseParameters refinement;
+    refinement.outside = Outside::Clamp;
+    RefineInverse(m_Device, refinement, forward, displacement, residuals.Data());
     m_Device.Synchronize();
   }
 }
