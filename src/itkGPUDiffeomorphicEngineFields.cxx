@@ -65,7 +65,6 @@ GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
     const engine::Lattice        lattice = ToLattice(size, "the displacement field");
     const auto                   u = UploadVectors(device, displacement, lattice);
     const engine::Buffer<float>  workspace(device, u.Count());
-    const engine::Buffer<double> scalars(device, 2);
     const engine::Buffer<float>  result = parameters.initialEstimate
                                             ? UploadVectors(device, parameters.initialEstimate, lattice)
                                             : engine::Buffer<float>(device, u.Count());
@@ -83,8 +82,7 @@ GPUDiffeomorphicEngine::Invert(const std::string &         deviceName,
                                          settings,
                                          engine::ConstField(u.Data(), lattice, 3),
                                          inverseField,
-                                         engine::Field(workspace.Data(), lattice, 3),
-                                         scalars.Data());
+                                         engine::Field(workspace.Data(), lattice, 3));
     DownloadVectors(device, inverseField, inverse);
     return { { residual.meanResidual, residual.maximumResidual } };
   });

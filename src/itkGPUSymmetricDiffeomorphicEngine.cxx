@@ -240,7 +240,7 @@ GPUSymmetricDiffeomorphicEngine::Register(const std::string &      deviceName,
     const engine::Field         forward(buffers.Data(), lattice, 3);
     const engine::Field         inverse(buffers.Data() + values, lattice, 3);
     solver.WriteForward(forward);
-    solver.WriteInverse(inverse);
+    solver.WriteInverse(forward, inverse);
     MeasureResidual(device, forward, inverse, engine::Field(buffers.Data() + 2 * values, lattice, 3), result);
     const engine::Buffer<double> minimum(device, 2);
     engine::JacobianDeterminant(device, engine::Matrix3(), forward, engine::Field(), minimum.Data());

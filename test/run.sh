@@ -3,7 +3,7 @@
 # Builds everything in build-test/ and runs all tests, from nothing but a fresh Debian 12: installs what is missing
 # (root or sudo). With a CUDA compiler the CUDA backend is built too, for architecture 90 unless CUDAARCHS says otherwise;
 # tests that need a GPU are skipped where there is none.
-#   test/run.sh [options of ctest...]       BUILD_DIR and JOBS may be set
+#   test/run.sh [options of ctest...]       BUILD_DIR and JOBS (of the compiler and of ctest) may be set
 # With ITK_CONFORMANCE_SOURCE_DIR, ITK's source tree of the installed version (apt-get source insighttoolkit5), ITK's own
 # test programs are run on this module's classes too: some 10 minutes more.
 set -euo pipefail
@@ -52,9 +52,9 @@ step "build with $jobs jobs"
 cmake --build "$build" -j "$jobs" > "$build/build.log" 2>&1 ||
   { grep -nE 'error|Error|warning:' "$build/build.log" | head -n 40; tail -n 20 "$build/build.log"; exit 1; }
 
-step "tests"
+step "tests, $jobs at once"
 status=0
-(cd "$build" && ctest --output-on-failure --no-tests=error "$@") 2>&1 | tee "$build/ctest.log" || status=$?
+(cd "$build" && ctest -j "$jobs" --output-on-failure --no-tests=error "$@") 2>&1 | tee "$build/ctest.log" || status=$?
 
 step "result"
 sed -n '/tests passed/,$p' "$build/ctest.log"

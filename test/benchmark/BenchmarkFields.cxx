@@ -72,7 +72,7 @@ MakeRelaxFolds(Problem & p)
   const auto         flags = std::make_shared<Buffer<unsigned char>>(p.device, voxels);
   one.workspaceBytes = voxels + 12 * voxels;
   one.work = [&p, flags] {
-    RelaxFolds(p.device, 0.1f, p.vector[0], p.numbers, Mask(flags->Data(), p.lattice), p.vector[1]);
+    RelaxFolds(p.device, FoldLimits(), p.vector[0], p.numbers, Mask(flags->Data(), p.lattice), p.vector[1]);
   };
   one.error = [&p] {
     // the count is exact and the field keeps its bits

@@ -61,6 +61,7 @@ struct Block
   Order                               order = Order::Forward;
   int                                 size = 0;
   std::vector<Thread>                 threads;
+  std::vector<uint3>                  places; ///< of the threads
   int                                 thread = 0; ///< that runs
   int                                 done = 0;
   std::vector<Warp>                   warps;
@@ -147,12 +148,10 @@ BeginPass()
 void
 MakeCurrent(int thread)
 {
-  Block &            block = TheBlock();
-  const unsigned int i = static_cast<unsigned int>(thread);
-  const unsigned int row = i / blockDim.x;
+  Block & block = TheBlock();
   block.thread = thread;
   ++block.position;
-  threadIdx = uint3{ i - row * blockDim.x, row % blockDim.y, row / blockDim.y };
+  threadIdx = block.places[thread];
 }
 
 /** Releases the lanes of `mask` in a warp if all of them wait for each other. Those that are gone are not waited for. */
@@ -200,13 +199,43 @@ ReleaseWarp(int warpIndex, unsigned int mask)
   warp.waiting &= ~present;
 }
 
+void
+RunThreads();
+
+/** The stack to go on with: that of the next thread of the pass, which becomes the one that runs, or the program's if the
+ * pass is over. */
+Stack &
+BeginNext()
+{
+  Block &   block = TheBlock();
+  const int next = block.newInterval ? -1 : FindRunnable();
+  if (next < 0)
+  {
+    return block.program;
+  }
+  Thread & thread = block.threads[next];
+  if (thread.state == State::Fresh)
+  {
+    if (block.idle.empty())
+    {
+      block.fibers.push_back(std::make_unique<Fiber>());
+      block.fibers.back()->stack.Prepare(RunThreads);
+      block.idle.push_back(block.fibers.back().get());
+    }
+    thread.fiber = block.idle.back();
+    block.idle.pop_back();
+  }
+  MakeCurrent(next);
+  return thread.fiber->stack;
+}
+
 /** What all fibers do: run fresh threads to their ends, one after another, so that kernels without barriers need no
  * switch, and give way where a waiting one can go on. */
 void
 RunThreads()
 {
   Block & block = TheBlock();
-  Stack::Arrive(block.program);
+  Stack::Arrive();
   Fiber * const fiber = block.threads[block.thread].fiber;
   for (;;)
   {
@@ -233,7 +262,7 @@ RunThreads()
       continue;
     }
     block.idle.push_back(fiber);
-    Stack::Switch(fiber->stack, block.program);
+    Stack::Switch(fiber->stack, BeginNext());
   }
 }
 
@@ -259,7 +288,7 @@ Wait(Thread & thread, State state, const char * function)
     block.warps[self / 32].waiting |= 1u << (self & 31);
     ReleaseWarp(self / 32, thread.mask);
   }
-  Stack::Switch(thread.fiber->stack, block.program);
+  Stack::Switch(thread.fiber->stack, BeginNext());
 }
 
 /** "threads 0-31 wait at __syncthreads, 32-63 have ended". */
@@ -335,36 +364,19 @@ RunBlock()
   while (block.done < block.size)
   {
     BeginPass();
-    bool progress = false;
     block.newInterval = false;
-    for (int next = FindRunnable(); next >= 0 && !block.newInterval; next = FindRunnable())
-    {
-      progress = true;
-      Thread & thread = block.threads[next];
-      if (thread.state == State::Fresh)
-      {
-        if (block.idle.empty())
-        {
-          block.fibers.push_back(std::make_unique<Fiber>());
-          block.fibers.back()->stack.Prepare(RunThreads);
-          block.idle.push_back(block.fibers.back().get());
-        }
-        thread.fiber = block.idle.back();
-        block.idle.pop_back();
-      }
-      MakeCurrent(next);
-      Stack::Switch(block.program, thread.fiber->stack);
-      if (!block.problem.empty())
-      {
-        return;
-      }
-    }
-    if (!progress)
+    Stack & first = BeginNext();
+    if (&first == &block.program)
     {
       std::ostringstream message;
       message << Describe(*block.launch) << ", block (" << blockIdx.x << ',' << blockIdx.y << ',' << blockIdx.z
               << "): threads wait for others that never come: " << DescribeThreads();
       block.problem = message.str();
+      return;
+    }
+    Stack::Switch(block.program, first);
+    if (!block.problem.empty())
+    {
       return;
     }
   }
@@ -395,6 +407,17 @@ RunGrid(const Launch & launch, Order order)
   block.size = static_cast<int>(launch.block.x * launch.block.y * launch.block.z);
   block.threads.resize(block.size);
   block.warps.resize((block.size + 31) / 32);
+  block.places.clear();
+  for (unsigned int z = 0; z < launch.block.z; ++z)
+  {
+    for (unsigned int y = 0; y < launch.block.y; ++y)
+    {
+      for (unsigned int x = 0; x < launch.block.x; ++x)
+      {
+        block.places.push_back(uint3{ x, y, z });
+      }
+    }
+  }
   block.sequence.resize(block.size);
   std::iota(block.sequence.begin(), block.sequence.end(), 0);
   block.random.seed(20);

@@ -15,8 +15,53 @@ namespace emulation
 namespace
 {
 /** Virtual: only touched pages cost. */
-constexpr std::size_t StackBytes = std::size_t{ 256 } << 10;
+constexpr std::size_t StackBytes = std::size_t{ 512 } << 10;
 constexpr std::size_t GuardBytes = std::size_t{ 16 } << 10;
+constexpr std::size_t MostStacks = 1024; ///< threads of a block
+
+/** Stacks begin at different places of their pages: at the same ones the frames of all fibers would want the same few
+ * sets of the caches. */
+constexpr std::size_t ColourBytes = std::size_t{ 128 } << 10;
+constexpr std::size_t ColourStep = 17 * 64;
+
+/** All stacks of fibers lie side by side, so that AddressSanitizer can take them for one, and need not hear of switches
+ * among them, which would cost more than those themselves. */
+struct Fibers
+{
+  char *      memory = nullptr;
+  std::size_t count = 0;
+
+  char *
+  Take()
+  {
+    if (!memory)
+    {
+      void * const all = mmap(
+        nullptr, MostStacks * StackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (all == MAP_FAILED)
+      {
+        throw std::bad_alloc();
+      }
+      memory = static_cast<char *>(all);
+    }
+    if (count == MostStacks)
+    {
+      throw std::bad_alloc();
+    }
+    char * const stack = memory + count++ * StackBytes;
+    mprotect(stack, GuardBytes, PROT_NONE);
+    return stack;
+  }
+};
+Fibers fibers;
+
+#if defined(ITK_EMULATION_SANITIZED)
+const void * programBottom = nullptr;
+std::size_t  programSize = 0;
+void *       programFake = nullptr;
+void *       fibersFake = nullptr;
+bool         entering = false; ///< the program has switched to a fiber
+#endif
 
 [[noreturn]] ITK_EMULATION_PLAIN void
 Jump(void ** buffer)
@@ -25,36 +70,17 @@ Jump(void ** buffer)
 }
 } // namespace
 
-Stack::~Stack()
-{
-  if (m_Memory)
-  {
-    munmap(m_Memory, StackBytes);
-  }
-}
-
 void
 Stack::Prepare(void (*entry)())
 {
-  if (!m_Memory)
-  {
-    m_Memory = mmap(nullptr, StackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (m_Memory == MAP_FAILED)
-    {
-      m_Memory = nullptr;
-      throw std::bad_alloc();
-    }
-    mprotect(m_Memory, GuardBytes, PROT_NONE);
-  }
-  char * const bottom = static_cast<char *>(m_Memory) + GuardBytes;
-  m_Bottom = bottom;
-  m_Size = StackBytes - GuardBytes;
+  m_Memory = m_Memory ? m_Memory : fibers.Take();
 #if defined(ITK_EMULATION_SANITIZED)
-  __asan_unpoison_memory_region(bottom, m_Size);
+  __asan_unpoison_memory_region(m_Memory + GuardBytes, StackBytes - GuardBytes);
 #endif
+  const std::size_t index = static_cast<std::size_t>(m_Memory - fibers.memory) / StackBytes;
   getcontext(&m_Context);
-  m_Context.uc_stack.ss_sp = bottom;
-  m_Context.uc_stack.ss_size = m_Size;
+  m_Context.uc_stack.ss_sp = m_Memory + GuardBytes;
+  m_Context.uc_stack.ss_size = StackBytes - GuardBytes - index * ColourStep % ColourBytes;
   m_Context.uc_link = nullptr;
   makecontext(&m_Context, entry, 0);
   m_Started = false;
@@ -64,7 +90,15 @@ ITK_EMULATION_PLAIN void
 Stack::Switch(Stack & from, Stack & to)
 {
 #if defined(ITK_EMULATION_SANITIZED)
-  __sanitizer_start_switch_fiber(&from.m_Fake, to.m_Bottom, to.m_Size);
+  if (!from.m_Memory)
+  {
+    entering = true;
+    __sanitizer_start_switch_fiber(&programFake, fibers.memory, MostStacks * StackBytes);
+  }
+  else if (!to.m_Memory)
+  {
+    __sanitizer_start_switch_fiber(&fibersFake, programBottom, programSize);
+  }
 #endif
   if (__builtin_setjmp(from.m_Jump) == 0)
   {
@@ -77,25 +111,24 @@ Stack::Switch(Stack & from, Stack & to)
     std::abort();
   }
 #if defined(ITK_EMULATION_SANITIZED)
-  // Back on a fiber's stack: the one that was left is the program's, whose bounds are known no other way.
-  const void * bottom = nullptr;
-  std::size_t  size = 0;
-  __sanitizer_finish_switch_fiber(from.m_Fake, &bottom, &size);
-  if (from.m_Memory)
+  if (!from.m_Memory)
   {
-    to.m_Bottom = bottom;
-    to.m_Size = size;
+    __sanitizer_finish_switch_fiber(programFake, nullptr, nullptr);
   }
 #endif
+  Arrive();
 }
 
-void
-Stack::Arrive(Stack & from)
+ITK_EMULATION_PLAIN void
+Stack::Arrive()
 {
 #if defined(ITK_EMULATION_SANITIZED)
-  __sanitizer_finish_switch_fiber(nullptr, &from.m_Bottom, &from.m_Size);
-#else
-  static_cast<void>(from);
+  if (entering)
+  {
+    entering = false;
+    // the program's stack, whose bounds are known no other way
+    __sanitizer_finish_switch_fiber(fibersFake, &programBottom, &programSize);
+  }
 #endif
 }
 } // namespace emulation

@@ -13,12 +13,11 @@
 
 namespace emulation
 {
-/** A stack and where its execution stands. A default one is that of the program itself. */
+/** A stack and where its execution stands. A default one is that of the program itself; the others are fibers'. */
 class Stack
 {
 public:
   Stack() = default;
-  ~Stack();
   Stack(const Stack &) = delete;
   Stack &
   operator=(const Stack &) = delete;
@@ -28,23 +27,19 @@ public:
   void
   Prepare(void (*entry)());
 
-  /** Goes on where `to` stands, and returns when something switches back to `from`. `from` or `to` is the program's. */
+  /** Goes on where `to` stands, and returns when something switches back to `from`. */
   static void
   Switch(Stack & from, Stack & to);
 
-  /** The first thing that runs on a new stack must call it; `from` is the program's. */
+  /** The first thing that runs on a new stack must call it. */
   static void
-  Arrive(Stack & from);
+  Arrive();
 
 private:
-  void *      m_Jump[5] = {};
-  void *      m_Memory = nullptr;
-  bool        m_Started = true;
-  ucontext_t  m_Context{};
-  // What AddressSanitizer wants to know.
-  const void * m_Bottom = nullptr;
-  std::size_t  m_Size = 0;
-  void *       m_Fake = nullptr;
+  void *     m_Jump[5] = {};
+  char *     m_Memory = nullptr;
+  bool       m_Started = true;
+  ucontext_t m_Context{};
 };
 } // namespace emulation
 

@@ -54,6 +54,27 @@ TEST(Arithmetic, OutputMayBeAnInput)
   EXPECT_SAME_BITS(deviceX.Download(), expected);
 }
 
+TEST(Arithmetic, MultiplyMatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField x = MakeNoise(lattice, 3, 1, -2.0, 2.0);
+    const HostField y = MakeNoise(lattice, 3, 2, -2.0, 2.0);
+    HostDoubles     expected = ToDoubles(x);
+    for (std::size_t i = 0; i < expected.values.size(); ++i)
+    {
+      expected.values[i] *= y.values[i];
+    }
+    const DeviceFloats output(x);
+    Multiply(TestDevice(), output, DeviceFloats(y), output);
+    EXPECT_RELATIVE_ERROR(output.Download(), expected, 1e-7);
+  }
+  const DeviceFloats one(Lattice(6, 5, 4));
+  const DeviceFloats other(Lattice(6, 5, 3));
+  EXPECT_THROW(Multiply(TestDevice(), one, other, one), Error);
+}
+
 TEST(Arithmetic, CombineEnergiesWeighsTheSums)
 {
   const double energies[6] = { 3.0, 100.0, -8.0, 100.0, 0.5, 100.0 };

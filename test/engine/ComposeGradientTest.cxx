@@ -243,7 +243,12 @@ TEST(ComposeGradient, RefusesWhatDoesNotFit)
   gradients.inner = u;
   EXPECT_THROW(call(slope), Error);
   gradients.inner = inner;
+  parameters.outerScale.scale = 0.5f;
+  EXPECT_NO_THROW(call(slope));
   const DeviceScalars norm(1);
+  parameters.outerScale.largest = norm.Data();
+  EXPECT_THROW(call(slope), Error);
+  parameters.outerScale.largest = nullptr;
   parameters.innerMaximum = norm.Data();
   EXPECT_THROW(call(slope), Error);
 }

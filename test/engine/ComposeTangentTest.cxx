@@ -30,7 +30,7 @@ Parameters(Outside outside)
   parameters.outside = outside;
   parameters.innerScale = -0.75f;
   parameters.innerWeight = 0.5f;
-  parameters.outerWeight = 1.25f;
+  parameters.outerScale.scale = 1.25f;
   return parameters;
 }
 

@@ -88,6 +88,36 @@ TEST(Compose, ScalesTheInnerField)
   }
 }
 
+// Checks that scaling the outer field while it is sampled is the same as scaling it before.
+TEST(Compose, ScalesTheOuterField)
+{
+  const Lattice   lattice(13, 17, 11);
+  const HostField u = MakeDisplacement(lattice, 16, 4.0);
+  const HostField v = MakeDisplacement(lattice, 17, 2.0);
+  for (const double largest : { 0.0, 0.4, 3.7 })
+  {
+    for (const bool limitOnly : { false, true })
+    {
+      const double         n = limitOnly ? std::max(1.0, largest) : (largest > 0.0 ? largest : 1.0);
+      const Buffer<double> norm(TestDevice(), 1);
+      TestDevice().CopyFromHost(norm.Data(), &largest, sizeof(double));
+      ComposeParameters parameters;
+      parameters.outside = Outside::Clamp;
+      parameters.outerScale.scale = 0.25f;
+      parameters.outerScale.largest = norm.Data();
+      parameters.outerScale.limitOnly = limitOnly;
+      HostDoubles scaled = ToDoubles(u);
+      for (double & value : scaled.values)
+      {
+        value *= 0.25 / n;
+      }
+      const DeviceFloats output(lattice, 3);
+      Compose(TestDevice(), parameters, DeviceFloats(u), DeviceFloats(v), output);
+      EXPECT_RELATIVE_ERROR(output.Download(), ComposeInDouble(ToFloats(scaled), v, IdentityAffine(), true), 1e-5);
+    }
+  }
+}
+
 TEST(Compose, OutputMayBeTheInnerField)
 {
   const Lattice      lattice(37, 41, 29);

@@ -68,9 +68,9 @@ struct Problem
   DeviceFloats deviceFactor;
 };
 
-struct Run
+struct Solved
 {
-  Run(const Problem & problem, const ConjugateGradientParameters & parameters, const ConjugateGradientOperators & operators)
+  Solved(const Problem & problem, const ConjugateGradientParameters & parameters, const ConjugateGradientOperators & operators)
     : x(problem.lattice, 3)
     , r(problem.right)
   {
@@ -106,7 +106,7 @@ TEST(ConjugateGradient, SolvesWithAnyPreconditioner)
     {
       ConjugateGradientOperators operators = problem.Operators(isRegularization);
       operators.isFlexible = isFlexible;
-      const Run run(problem, parameters, operators);
+      const Solved run(problem, parameters, operators);
       EXPECT_LT(run.result.iterations, 150);
       EXPECT_LE(run.result.relativeResidual, 1e-6);
       EXPECT_RELATIVE_ERROR(run.x.Download(), expected, 1e-5);
@@ -133,7 +133,7 @@ TEST(ConjugateGradient, FlexibleRuleTakesAChangingPreconditioner)
     }
   };
   operators.isFlexible = true;
-  const Run run(problem, parameters, operators);
+  const Solved run(problem, parameters, operators);
   EXPECT_LE(run.result.relativeResidual, 1e-5);
   EXPECT_RELATIVE_ERROR(run.x.Download(), problem.Solution(), 1e-4);
 }
@@ -143,15 +143,15 @@ TEST(ConjugateGradient, EndsAtTheTolerance)
   const Problem               problem;
   ConjugateGradientParameters parameters;
   parameters.relativeTolerance = 0.3;
-  const Run loose(problem, parameters, problem.Operators(true));
+  const Solved loose(problem, parameters, problem.Operators(true));
   EXPECT_LE(loose.result.relativeResidual, 0.3);
   EXPECT_NEAR(loose.result.relativeResidual, Norm(loose.r.Download()) / Norm(problem.right), 1e-6);
   parameters.relativeTolerance = 1e-12;
   parameters.maximumIterations = 3;
-  const Run bounded(problem, parameters, problem.Operators(true));
+  const Solved bounded(problem, parameters, problem.Operators(true));
   EXPECT_EQ(bounded.result.iterations, 3);
   parameters.maximumIterations = 0;
-  const Run none(problem, parameters, problem.Operators(true));
+  const Solved none(problem, parameters, problem.Operators(true));
   EXPECT_EQ(none.result.iterations, 0);
   EXPECT_EQ(Norm(none.x.Download()), 0.0);
 }
@@ -160,11 +160,11 @@ TEST(ConjugateGradient, NothingToSolve)
 {
   Problem problem;
   problem.right = HostField(problem.lattice, 3, 0.0f);
-  const Run zero(problem, ConjugateGradientParameters(), problem.Operators(true));
+  const Solved zero(problem, ConjugateGradientParameters(), problem.Operators(true));
   EXPECT_EQ(zero.result.iterations, 0);
   EXPECT_EQ(Norm(zero.x.Download()), 0.0);
   problem.right = HostField(problem.lattice, 3, std::nanf(""));
-  const Run undefined(problem, ConjugateGradientParameters(), problem.Operators(true));
+  const Solved undefined(problem, ConjugateGradientParameters(), problem.Operators(true));
   EXPECT_EQ(undefined.result.iterations, 0);
   EXPECT_EQ(Norm(undefined.x.Download()), 0.0);
 }

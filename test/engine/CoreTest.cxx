@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "EngineTesting.h"
 
+#include "Core/LateCopy.h"
+
 #include <limits>
 
 namespace itk
@@ -105,6 +107,23 @@ TEST(Core, DeviceCountsBytes)
   device.ResetPeak();
   EXPECT_EQ(device.PeakBytes(), before);
   EXPECT_GT(device.FreeBytes(), 0u);
+}
+
+// Checks that a late copy holds what was there when it was queued, and can be queued again.
+TEST(Core, LateCopyBringsWhatWasThere)
+{
+  const Device &       device = TestDevice();
+  const Buffer<double> numbers(device, 3);
+  LateCopy             copy(device, 3);
+  for (const double first : { 1.0, 5.0 })
+  {
+    const double values[3] = { first, 2.0, -3.5 };
+    device.CopyFromHost(numbers.Data(), values, sizeof(values));
+    copy.Queue(numbers.Data());
+    device.SetZero(numbers.Data(), sizeof(values));
+    const double * const result = copy.Wait();
+    EXPECT_TRUE(std::equal(values, values + 3, result)) << result[0] << ' ' << result[1] << ' ' << result[2];
+  }
 }
 
 TEST(Core, ArenaHandsOutAlignedPieces)

@@ -6,6 +6,8 @@
 
 #include "itkInvertDisplacementFieldImageFilter.h"
 
+#include <limits>
+
 namespace itk
 {
 namespace engine
@@ -26,8 +28,7 @@ Evaluate(const InvertParameters & parameters, const HostField & u, const HostFie
   const DeviceFloats  displacement(u);
   const DeviceFloats  inverse = estimate.values.empty() ? DeviceFloats(u.lattice, 3) : DeviceFloats(estimate);
   const DeviceFloats  workspace(u.lattice, 3);
-  const DeviceScalars scalars(2);
-  const InvertResult  result = Invert(TestDevice(), parameters, displacement, inverse, workspace, scalars.Data());
+  const InvertResult  result = Invert(TestDevice(), parameters, displacement, inverse, workspace);
   return Inversion{ inverse.Download(), result };
 }
 
@@ -256,28 +257,123 @@ TEST(Invert, TwoRunsGiveTheSameBits)
   EXPECT_SAME_BITS(Evaluate(InvertParameters(), u).field, Evaluate(InvertParameters(), u).field);
 }
 
-// Checks one step by itself: errors above the bound are cut to it, the others are not.
-TEST(Invert, UpdateClipsLargeErrors)
+namespace
 {
-  const Lattice   lattice(13, 17, 11);
-  const HostField error = MakeNoise(lattice, 3, 6, -2.0, 2.0);
-  const HostField start = MakeNoise(lattice, 3, 7, -1.0, 1.0);
-  const double    norms[2] = { 0.0, MaximumAndMeanNorm(error)[0] };
-  HostDoubles     expected = ToDoubles(start);
+/** Small everywhere but at a few places, which alone are clipped. */
+HostField
+MakeBumps(const Lattice & lattice, unsigned int seed)
+{
+  HostField u = MakeDisplacement(lattice, seed, 0.05, true);
+  const int centers[2][3] = { { lattice.size[0] / 3, lattice.size[1] / 2, lattice.size[2] / 2 },
+                              { 9 * lattice.size[0] / 10, lattice.size[1] / 5, lattice.size[2] / 4 } };
   ForEachVoxel(lattice, [&](int x, int y, int z) {
-    const Vector3 e = VectorAt(error, x, y, z);
-    const double  norm = std::sqrt(e[0] * e[0] + e[1] * e[1] + e[2] * e[2]);
-    const double  factor = 0.5 * std::min(1.0, 0.5 * norms[1] / norm);
-    for (int d = 0; d < 3; ++d)
+    for (int i = 0; i < 2 && !IsOnBoundary(lattice, 3, x, y, z); ++i)
     {
-      expected(d, x, y, z) -= factor * e[d];
+      const double r2 = std::pow(x - centers[i][0], 2) + std::pow(y - centers[i][1], 2) + std::pow(z - centers[i][2], 2);
+      for (int d = 0; d < 3; ++d)
+      {
+        u(d, x, y, z) += static_cast<float>((i == 0 ? 0.7 : -0.5) * (d + 1) * std::exp(-r2 / 8.0) / 3.0);
+      }
     }
   });
-  const Buffer<double> deviceNorms(TestDevice(), 2);
-  TestDevice().CopyFromHost(deviceNorms.Data(), norms, sizeof(norms));
-  const DeviceFloats inverse(start);
-  InvertUpdate(TestDevice(), 0.5f, DeviceFloats(error), deviceNorms.Data(), inverse);
-  EXPECT_RELATIVE_ERROR(inverse.Download(), expected, 1e-6);
+  return u;
+}
+} // namespace
+
+// Checks steps that few pieces of the grid clip, for as many iterations as the host looks at between them and more.
+TEST(Invert, ClipsWhereErrorsAreLarge)
+{
+  for (const Lattice & lattice : { Lattice(67, 21, 18), Lattice(97, 41, 1) })
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField u = MakeBumps(lattice, 12);
+    for (const int iterations : { 1, 2, 3, 4, 5, 9 })
+    {
+      for (const bool stepAfterTolerance : { false, true })
+      {
+        InvertParameters parameters = FixedIterations(iterations);
+        parameters.stepAfterTolerance = stepAfterTolerance;
+        parameters.zeroBoundaryAxes = iterations % 2 == 0 ? 2 : 0;
+        const Inversion   actual = Evaluate(parameters, u);
+        double            residuals[2];
+        const HostDoubles expected =
+          InvertInDouble(u, iterations, false, parameters.zeroBoundaryAxes, 1.0, residuals);
+        EXPECT_EQ(actual.result.iterations, iterations);
+        EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
+        if (stepAfterTolerance)
+        {
+          EXPECT_NEAR(actual.result.maximumResidual, residuals[0], 1e-5);
+          EXPECT_NEAR(actual.result.meanResidual, residuals[1], 1e-6);
+        }
+      }
+    }
+  }
+}
+
+// Checks the fused iterations beside the same made of single operators, from an estimate, as long as tolerances last.
+TEST(Invert, MatchesSingleOperators)
+{
+  const Lattice   lattice(67, 13, 10);
+  const HostField u = MakeBumps(lattice, 13);
+  const HostField start = MakeDisplacement(lattice, 14, 0.02);
+  for (const double tolerance : { 0.6, 0.3, 0.15, 0.08, 0.04, 0.01 })
+  {
+    InvertParameters parameters;
+    parameters.useInitialEstimate = true;
+    parameters.stepAfterTolerance = true;
+    parameters.zeroBoundaryAxes = 3;
+    parameters.meanTolerance = 0.0;
+    parameters.maximumTolerance = tolerance;
+    const Inversion actual = Evaluate(parameters, u, start);
+
+    HostField           v = start;
+    const DeviceFloats  displacement(u);
+    const DeviceFloats  error(lattice, 3);
+    const DeviceScalars scalars(2);
+    double              maximum = 2.0 * tolerance;
+    int                 iterations = 0;
+    while (maximum > tolerance && iterations < parameters.maximumIterations)
+    {
+      ComposeInUnit(TestDevice(), Matrix3(), Outside::Value, displacement, DeviceFloats(v), error);
+      Norms(TestDevice(), error, scalars.Data());
+      maximum = scalars.Download()[1];
+      const HostField e = error.Download();
+      const float     step = iterations == 0 ? 0.75f : 0.5f;
+      const auto      limit = step * static_cast<float>(maximum);
+      ForEachVoxel(lattice, [&](int x, int y, int z) {
+        const Vector3 r = VectorAt(e, x, y, z);
+        const auto    norm = static_cast<float>(std::sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2]));
+        const float   scale = norm > limit ? step * (limit / norm) : step;
+        for (int d = 0; d < 3; ++d)
+        {
+          v(d, x, y, z) = IsOnBoundary(lattice, 3, x, y, z) ? 0.0f : v(d, x, y, z) - scale * e(d, x, y, z);
+        }
+      });
+      ++iterations;
+    }
+    EXPECT_EQ(actual.result.iterations, iterations);
+    EXPECT_NEAR(actual.result.maximumResidual, maximum, 1e-6);
+    EXPECT_MAXIMUM_ERROR(actual.field, ToDoubles(v), 1e-6);
+  }
+}
+
+TEST(Invert, RefusesWhatItCannotInvert)
+{
+  const Lattice lattice(37, 41, 29);
+  HostField     u = MakeDisplacement(lattice, 15, 1.0, true);
+  u(1, 20, 20, 20) = std::numeric_limits<float>::quiet_NaN();
+  for (const int iterations : { 1, 20 })
+  {
+    EXPECT_THROW(Evaluate(FixedIterations(iterations), u), Error);
+  }
+  EXPECT_THROW(Evaluate(FixedIterations(0), HostField(lattice, 3)), Error);
+  InvertParameters parameters;
+  parameters.zeroBoundaryAxes = 4;
+  EXPECT_THROW(Evaluate(parameters, HostField(lattice, 3)), Error);
+  const DeviceFloats field(lattice, 3);
+  EXPECT_THROW(Invert(TestDevice(), InvertParameters(), field, field, DeviceFloats(lattice, 3)), Error);
+  EXPECT_THROW(Invert(TestDevice(), InvertParameters(), field, DeviceFloats(lattice, 3), DeviceFloats(Lattice(37, 41, 28), 3)),
+               Error);
 }
 
 namespace

@@ -3,6 +3,8 @@
 #include "ReferenceOperators.h"
 
 #include "Operators/JacobianDeterminant.h"
+#include "Operators/RefineInverse.h"
+#include "Solvers/RemoveFolds.h"
 
 #include "itkDisplacementFieldJacobianDeterminantFilter.h"
 
@@ -148,6 +150,12 @@ TEST(JacobianDeterminant, MatchesItkDisplacementFieldJacobianDeterminantFilter)
 
 namespace
 {
+double
+MinimumOf(const HostDoubles & field)
+{
+  return *std::min_element(field.values.begin(), field.values.end());
+}
+
 struct Relaxed
 {
   HostField field;
@@ -155,73 +163,82 @@ struct Relaxed
 };
 
 Relaxed
-Relax(float threshold, const HostField & u)
+Relax(const FoldLimits & limits, const HostField & u)
 {
   const DeviceFloats  displacement(u);
   const DeviceScalars count(1);
   const DeviceMask    flags(u.lattice);
   const DeviceFloats  workspace(u.lattice, 3);
-  RelaxFolds(TestDevice(), threshold, displacement, count.Data(), flags, workspace);
+  RelaxFolds(TestDevice(), limits, displacement, count.Data(), flags, workspace);
   return Relaxed{ displacement.Download(), count.Download()[0] };
+}
+/** Checks a pass against its definition: averaged around folds, untouched elsewhere to the bit. */
+void
+CheckPass(const FoldLimits & limits, const Lattice & lattice)
+{
+  HostField u = MakeDisplacement(lattice, 3, 0.5);
+  // a few steep spots
+  Random random(4);
+  for (int n = 0; n < 12; ++n)
+  {
+    const std::int64_t voxel = static_cast<std::int64_t>(random.Uniform(0.0, 1.0) * lattice.NumberOfVoxels());
+    u.values[voxel + static_cast<int>(random.Uniform(0.0, 3.0)) * lattice.NumberOfVoxels()] += 2.5f;
+  }
+  const HostDoubles central = DeterminantInDouble(u, identity);
+  const HostDoubles oneSided = OneSidedDeterminantInDouble(u);
+  HostMask          touched(lattice);
+  double            count = 0.0;
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    ASSERT_GT(std::abs(central(0, x, y, z) - limits.central), 1e-6) << "choose another seed";
+    ASSERT_GT(std::abs(oneSided(0, x, y, z) - limits.oneSided), 1e-6) << "choose another seed";
+    if (central(0, x, y, z) < limits.central || oneSided(0, x, y, z) < limits.oneSided)
+    {
+      count += 1.0;
+      for (int k = std::max(0, z - 1); k <= std::min(lattice.size[2] - 1, z + 1); ++k)
+      {
+        for (int j = std::max(0, y - 1); j <= std::min(lattice.size[1] - 1, y + 1); ++j)
+        {
+          for (int i = std::max(0, x - 1); i <= std::min(lattice.size[0] - 1, x + 1); ++i)
+          {
+            touched(0, i, j, k) = 1;
+          }
+        }
+      }
+    }
+  });
+  HostDoubles expected = ToDoubles(u);
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    for (int c = 0; touched(0, x, y, z) && c < 3; ++c)
+    {
+      double sum = 0.0;
+      for (int n = 0; n < 27; ++n)
+      {
+        sum += u.Clamped(c, x + n % 3 - 1, y + n / 3 % 3 - 1, z + n / 9 - 1);
+      }
+      expected(c, x, y, z) = sum / 27.0;
+    }
+  });
+  const Relaxed actual = Relax(limits, u);
+  EXPECT_EQ(actual.count, count);
+  EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    for (int c = 0; !touched(0, x, y, z) && c < 3; ++c)
+    {
+      ASSERT_EQ(actual.field(c, x, y, z), u(c, x, y, z));
+    }
+  });
 }
 } // namespace
 
-// Checks a pass against its definition: averaged around folds, untouched elsewhere to the bit.
 TEST(RelaxFolds, MatchesDouble)
 {
   for (const Lattice & lattice : EdgeLattices())
   {
     SCOPED_TRACE(Describe(lattice));
-    const float threshold = 0.3f;
-    HostField   u = MakeDisplacement(lattice, 3, 0.5);
-    // a few steep spots
-    Random random(4);
-    for (int n = 0; n < 12; ++n)
-    {
-      const std::int64_t voxel = static_cast<std::int64_t>(random.Uniform(0.0, 1.0) * lattice.NumberOfVoxels());
-      u.values[voxel + static_cast<int>(random.Uniform(0.0, 3.0)) * lattice.NumberOfVoxels()] += 2.5f;
-    }
-    const HostDoubles determinant = DeterminantInDouble(u, identity);
-    HostMask          touched(lattice);
-    double            count = 0.0;
-    ForEachVoxel(lattice, [&](int x, int y, int z) {
-      ASSERT_GT(std::abs(determinant(0, x, y, z) - threshold), 1e-6) << "choose another seed";
-      if (determinant(0, x, y, z) < threshold)
-      {
-        count += 1.0;
-        for (int k = std::max(0, z - 1); k <= std::min(lattice.size[2] - 1, z + 1); ++k)
-        {
-          for (int j = std::max(0, y - 1); j <= std::min(lattice.size[1] - 1, y + 1); ++j)
-          {
-            for (int i = std::max(0, x - 1); i <= std::min(lattice.size[0] - 1, x + 1); ++i)
-            {
-              touched(0, i, j, k) = 1;
-            }
-          }
-        }
-      }
-    });
-    HostDoubles expected = ToDoubles(u);
-    ForEachVoxel(lattice, [&](int x, int y, int z) {
-      for (int c = 0; touched(0, x, y, z) && c < 3; ++c)
-      {
-        double sum = 0.0;
-        for (int n = 0; n < 27; ++n)
-        {
-          sum += u.Clamped(c, x + n % 3 - 1, y + n / 3 % 3 - 1, z + n / 9 - 1);
-        }
-        expected(c, x, y, z) = sum / 27.0;
-      }
-    });
-    const Relaxed actual = Relax(threshold, u);
-    EXPECT_EQ(actual.count, count);
-    EXPECT_RELATIVE_ERROR(actual.field, expected, 1e-5);
-    ForEachVoxel(lattice, [&](int x, int y, int z) {
-      for (int c = 0; !touched(0, x, y, z) && c < 3; ++c)
-      {
-        ASSERT_EQ(actual.field(c, x, y, z), u(c, x, y, z));
-      }
-    });
+    CheckPass({ 0.3f }, lattice);
+    CheckPass({ 0.3f, 0.2f }, lattice);
+    // the mean of the one-sided ones is never below the smallest: they decide alone
+    CheckPass({ 0.2f, 0.3f }, lattice);
   }
 }
 
@@ -229,7 +246,7 @@ TEST(RelaxFolds, LeavesGoodFieldsAlone)
 {
   const HostField u = MakeDisplacement(Lattice(37, 41, 29), 5, 2.0);
   ASSERT_GT(Evaluate(u).minimum[0], 0.2);
-  const Relaxed actual = Relax(0.1f, u);
+  const Relaxed actual = Relax(FoldLimits(), u);
   EXPECT_EQ(actual.count, 0.0);
   EXPECT_SAME_BITS(actual.field, u);
 }
@@ -253,7 +270,7 @@ TEST(RelaxFolds, RepeatedPassesUnfold)
     int passes = 0;
     for (double count = 1.0; count > 0.0 && passes < 200; ++passes)
     {
-      const Relaxed relaxed = Relax(0.1f, u);
+      const Relaxed relaxed = Relax(FoldLimits(), u);
       u = relaxed.field;
       count = relaxed.count;
     }
@@ -266,13 +283,65 @@ TEST(RelaxFolds, CountsNotANumber)
 {
   HostField u(Lattice(13, 17, 11), 3);
   u(2, 6, 6, 6) = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(Relax(0.1f, u).count, 6.0);
+  EXPECT_EQ(Relax(FoldLimits(), u).count, 6.0);
+  // one-sided differences use the voxel itself, too
+  EXPECT_EQ(Relax({ 0.1f, 0.01f }, u).count, 7.0);
+}
+
+TEST(RelaxFolds, OneSidedDeterminantsHaveTheCentralOneAsMean)
+{
+  const Lattice     lattice(9, 8, 7);
+  const HostField   u = MakeNoise(lattice, 3, 8, -0.1, 0.1);
+  const HostDoubles central = DeterminantInDouble(u, identity);
+  const HostDoubles smallest = OneSidedDeterminantInDouble(u);
+  for (std::size_t i = 0; i < central.values.size(); ++i)
+  {
+    EXPECT_LE(smallest.values[i], central.values[i]);
+  }
+}
+
+// Checks that folds inside of cells, which central differences do not see, are found and removed, and that the map then
+// has an inverse everywhere.
+TEST(RemoveFolds, UnfoldsInsideOfCells)
+{
+  for (const Lattice & lattice : { Lattice(29, 23, 17), Lattice(29, 23, 1) })
+  {
+    SCOPED_TRACE(Describe(lattice));
+    HostField u = MakeDisplacement(lattice, 9, 0.4);
+    // Points that change places with their neighbour along an axis: -0.4 between the two, 0.3 and more about each of them.
+    const int z = lattice.size[2] / 2;
+    for (int d = 0; d < 2; ++d)
+    {
+      const int x = 8 + 10 * d;
+      u(d, x, 11, z) += 0.7f;
+      u(d, x + (d == 0), 11 + (d == 1), z) -= 0.7f;
+    }
+    u(0, 0, 3, z) += 0.7f; // at the border
+    u(0, 1, 3, z) -= 0.7f;
+    EXPECT_GT(Evaluate(u).minimum[0], 0.1);
+    EXPECT_EQ(Relax({ 0.1f }, u).count, 0.0);
+    EXPECT_LT(MinimumOf(OneSidedDeterminantInDouble(u)), -0.1);
+
+    const DeviceFloats displacement(u);
+    const DeviceFloats workspace(lattice, 3);
+    RemoveFolds(TestDevice(), 0.1, displacement, DeviceMask(lattice), workspace);
+    const HostField unfolded = displacement.Download();
+    EXPECT_GE(MinimumOf(OneSidedDeterminantInDouble(unfolded)), 0.01 - 1e-6);
+    EXPECT_GE(MinimumOf(DeterminantInDouble(unfolded, identity)), 0.1 - 1e-6);
+
+    const DeviceFloats      inverse(lattice, 3);
+    const DeviceScalars     scalars(2);
+    RefineInverseParameters inversion;
+    inversion.outside = Outside::Clamp;
+    EXPECT_LE(
+      InvertByNewton(TestDevice(), inversion, displacement, inverse, workspace, scalars.Data()).maximumResidual, 1.1e-3);
+  }
 }
 
 TEST(RelaxFolds, TwoRunsGiveTheSameBits)
 {
   const HostField u = MakeNoise(Lattice(70, 35, 33), 3, 7, -1.0, 1.0);
-  EXPECT_SAME_BITS(Relax(0.1f, u).field, Relax(0.1f, u).field);
+  EXPECT_SAME_BITS(Relax(FoldLimits(), u).field, Relax(FoldLimits(), u).field);
 }
 } // namespace test
 } // namespace engine

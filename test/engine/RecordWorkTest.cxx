@@ -60,7 +60,7 @@ public:
     AdamUpdate(TestDevice(), AdamParameters(), clock, m_Direction, m_First, m_Second, m_Norms.Data());
     Compose(TestDevice(), composition, m_Displacement, m_Direction, m_Moved);
     GaussianSmooth(TestDevice(), kernels, SmoothBoundary::ZeroFlux, m_Moved, m_Displacement, m_Direction);
-    RelaxFolds(TestDevice(), 0.1f, m_Displacement, m_Folds.Data(), m_Flags, m_Moved);
+    RelaxFolds(TestDevice(), FoldLimits(), m_Displacement, m_Folds.Data(), m_Flags, m_Moved);
   }
 
   HostField

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 // What the operators on fields compute, from the definitions and in double: for their tests and for the benchmark.
@@ -56,6 +57,33 @@ DeterminantInDouble(const HostFieldOf<T> & u, const Matrix33 & toIndex)
     determinant(0, x, y, z) = Determinant3(jacobian);
   });
   return determinant;
+}
+
+/** The smallest of the eight determinants of 1 + du/dx by differences to the next or the previous neighbour per axis. */
+template <typename T>
+HostDoubles
+OneSidedDeterminantInDouble(const HostFieldOf<T> & u)
+{
+  HostDoubles smallest(u.lattice);
+  ForEachVoxel(u.lattice, [&](int x, int y, int z) {
+    double low = std::numeric_limits<double>::infinity();
+    for (int octant = 0; octant < 8; ++octant)
+    {
+      Matrix33 jacobian = LinearPart(IdentityAffine());
+      for (int axis = 0; axis < 3; ++axis)
+      {
+        const int side = octant >> axis & 1 ? 1 : -1;
+        for (int c = 0; c < 3; ++c)
+        {
+          const double neighbour = u.Clamped(c, x + side * (axis == 0), y + side * (axis == 1), z + side * (axis == 2));
+          jacobian[c][axis] += side * (neighbour - u(c, x, y, z));
+        }
+      }
+      low = std::min(low, Determinant3(jacobian));
+    }
+    smallest(0, x, y, z) = low;
+  });
+  return smallest;
 }
 
 inline HostDoubles

@@ -22,7 +22,7 @@ WeightedComposeInDouble(const ComposeParameters & parameters, const HostFieldOf<
   HostDoubles  result = ComposeInDouble(u, v, IdentityAffine(), clamp, false, scale);
   for (std::size_t i = 0; i < result.values.size(); ++i)
   {
-    result.values[i] = static_cast<double>(parameters.outerWeight) * result.values[i] +
+    result.values[i] = static_cast<double>(parameters.outerScale.scale) * result.values[i] +
                        parameters.innerWeight * scale * static_cast<double>(v.values[i]);
   }
   return result;
@@ -60,7 +60,7 @@ ComposeTangentInDouble(const ComposeParameters &                 parameters,
       }
       // what WeightedComposeInDouble added of v, instead of dv
       result(c, x, y, z) += parameters.innerWeight * scale * (direction[c] - static_cast<double>(v(c, x, y, z))) +
-                            static_cast<double>(parameters.outerWeight) * scale * derivative;
+                            static_cast<double>(parameters.outerScale.scale) * scale * derivative;
     }
   });
   return result;

@@ -67,6 +67,32 @@ MakeStretch(const Lattice & lattice)
   });
   return u;
 }
+/** Stretches each cell along each axis by a number of its own between 1/6 and 6, and shears it. */
+HostField
+MakeBends(const Lattice & lattice)
+{
+  Random               random(6);
+  std::vector<Vector3> places[3]; // of the planes across each axis
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    Vector3 place{};
+    for (int i = 0; i < lattice.size[axis]; ++i)
+    {
+      places[axis].push_back(place);
+      place[axis] += std::exp(random.Uniform(-1.0, 1.0) * std::log(6.0));
+      place[(axis + 1) % 3] += axis < 2 ? random.Uniform(-2.0, 2.0) : 0.0;
+    }
+  }
+  HostField u(lattice, 3);
+  ForEachVoxel(lattice, [&](int x, int y, int z) {
+    const int point[3] = { x, y, z };
+    for (int c = 0; c < 3; ++c)
+    {
+      u(c, x, y, z) = static_cast<float>(places[0][x][c] + places[1][y][c] + places[2][z][c] - point[c]);
+    }
+  });
+  return u;
+}
 } // namespace
 
 TEST(RefineInverse, ConvergesInDouble)
@@ -96,14 +122,30 @@ TEST(RefineInverse, InvertsWhatStretches)
   EXPECT_LE(residuals[0], 1.1e-3);
   EXPECT_NEAR(actual.maximum, residuals[0], 1e-4);
 
-  const DeviceFloats  displacement(u);
-  const DeviceFloats  inverse(lattice, 3);
-  const DeviceFloats  workspace(lattice, 3);
-  const DeviceScalars scalars(2);
-  InvertParameters    fixedPoint;
+  const DeviceFloats displacement(u);
+  const DeviceFloats inverse(lattice, 3);
+  const DeviceFloats workspace(lattice, 3);
+  InvertParameters   fixedPoint;
   fixedPoint.maximumIterations = 50;
   fixedPoint.outside = Outside::Clamp;
-  EXPECT_GT(Invert(TestDevice(), fixedPoint, displacement, inverse, workspace, scalars.Data()).maximumResidual, 0.5);
+  EXPECT_GT(Invert(TestDevice(), fixedPoint, displacement, inverse, workspace).maximumResidual, 0.5);
+}
+
+// Checks a field that bends at every face between cells but folds nowhere: a step that is Newton's in one cell and not in
+// the next ends short of the inverse there, and the walk does not.
+TEST(RefineInverse, WalksAcrossCells)
+{
+  const Lattice   lattice(31, 29, 23);
+  const HostField u = MakeBends(lattice);
+  RefineInverseParameters parameters;
+  parameters.outside = Outside::Clamp;
+  const HostField nothing(lattice, 3);
+  parameters.maximumCells = 0;
+  EXPECT_GT(Refine(parameters, u, nothing).maximum, 0.1);
+  parameters.maximumCells = RefineInverseParameters().maximumCells;
+  const Refinement walked = Refine(parameters, u, nothing);
+  EXPECT_LE(walked.maximum, 1e-3);
+  EXPECT_LE(Residuals(u, walked.field, true)[0], 1.1e-3);
 }
 
 // Checks that the residual grows nowhere, also from estimates that are far off and where u folds.
@@ -122,6 +164,7 @@ TEST(RefineInverse, NeverGetsWorse)
   {
     RefineInverseParameters parameters;
     parameters.maximumIterations = iterations;
+    parameters.maximumCells = 5 * iterations;
     parameters.outside = Outside::Clamp;
     const HostField   refined = Refine(parameters, u, estimate).field;
     const HostDoubles after = errors(refined);
@@ -163,6 +206,9 @@ TEST(RefineInverse, RefusesWhatDoesNotFit)
   EXPECT_THROW(RefineInverse(TestDevice(), parameters, u, v, residuals.Data()), Error);
   parameters.tolerance = 0.0f;
   parameters.maximumIterations = -1;
+  EXPECT_THROW(RefineInverse(TestDevice(), parameters, u, v, residuals.Data()), Error);
+  parameters.maximumIterations = 1;
+  parameters.maximumCells = -1;
   EXPECT_THROW(RefineInverse(TestDevice(), parameters, u, v, residuals.Data()), Error);
 }
 

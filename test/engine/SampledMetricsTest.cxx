@@ -350,28 +350,31 @@ TEST(SampledMetrics, MatchDouble)
     ExpectNear(energy, slope, MeanSquaresInDouble(expected));
     const Buffer<double> workspace(
       TestDevice(), std::max(SampledCorrelationWorkspace(lattice), SampledMattesWorkspace(MakeBins())));
-    for (const bool allWindows : { false, true })
+    for (const std::array<int, 3> & radius : { std::array<int, 3>{ 2, 1, 2 }, { 0, 4, 1 }, { 40, 2, 50 } })
     {
-      SampledCorrelationParameters parameters;
-      parameters.radius[1] = 1;
-      parameters.allWindows = allWindows;
-      SampledCorrelation(
-        TestDevice(), parameters, device.samples, energy.Data(), slope.View().data, workspace.Data());
-      ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
-      if (!allWindows)
+      for (const bool allWindows : { false, true })
       {
-        const DeviceDoubles fixedSlope(lattice);
-        SampledCorrelation(TestDevice(),
-                           parameters,
-                           device.samples,
-                           energy.Data(),
-                           slope.View().data,
-                           workspace.Data(),
-                           fixedSlope.View().data);
+        SampledCorrelationParameters parameters;
+        std::copy_n(radius.data(), 3, parameters.radius);
+        parameters.allWindows = allWindows;
+        SampledCorrelation(
+          TestDevice(), parameters, device.samples, energy.Data(), slope.View().data, workspace.Data());
         ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
-        Samples exchanged = expected;
-        std::swap(exchanged.fixed, exchanged.moving);
-        ExpectNear(energy, fixedSlope, CorrelationInDouble(exchanged, parameters));
+        if (!allWindows)
+        {
+          const DeviceDoubles fixedSlope(lattice);
+          SampledCorrelation(TestDevice(),
+                             parameters,
+                             device.samples,
+                             energy.Data(),
+                             slope.View().data,
+                             workspace.Data(),
+                             fixedSlope.View().data);
+          ExpectNear(energy, slope, CorrelationInDouble(expected, parameters));
+          Samples exchanged = expected;
+          std::swap(exchanged.fixed, exchanged.moving);
+          ExpectNear(energy, fixedSlope, CorrelationInDouble(exchanged, parameters));
+        }
       }
     }
     const Expectation mattes = MattesInDouble(expected, MakeBins());
@@ -476,6 +479,58 @@ TEST(SampledMetrics, CentralDifferencesStopAtTheRim)
     EXPECT_EQ(actual.values[3 * voxel + 1], y == 3 ? 0.0 : (y == 0 ? -1.0 : -2.0));
     EXPECT_EQ(actual.values[3 * voxel + 2], z == 2 ? 0.0 : (z == 0 ? 0.25 : 0.5));
   });
+}
+
+// Checks that images on the grid itself give what they give as images that are sampled at displacements of 0.
+TEST(SampledMetrics, VoxelsAreTakenAsTheyAre)
+{
+  const Lattice lattice(37, 9, 5);
+  HostMask      mask = MakeMask(lattice, 3, 0.7);
+  HostDoubles   images[2] = { ToDoubles(MakeImage(lattice, 1)), ToDoubles(MakeImage(lattice, 2)) };
+  for (double & value : images[0].values)
+  {
+    value *= 100.0 / 3.0;
+  }
+  const DeviceDoubles       fixed(images[0]);
+  const DeviceDoubles       moving(images[1]);
+  const DeviceField<double> zero(HostDoubles(lattice, 3));
+  const DeviceMask          deviceMask(mask);
+  SampleImage<double>       inputs[2];
+  for (int i = 0; i < 2; ++i)
+  {
+    inputs[i].data = (i == 0 ? fixed : moving).View().data;
+    std::copy_n(lattice.size, 3, inputs[i].size);
+  }
+  for (const SampleRounding rounding : { SampleRounding::None, SampleRounding::ToFloat, SampleRounding::Truncate })
+  {
+    for (const bool isMasked : { false, true })
+    {
+      std::vector<HostDoubles> results;
+      std::vector<HostMask>    valid;
+      for (const bool isSampled : { false, true })
+      {
+        const DeviceDoubles outputs[2] = { DeviceDoubles(lattice), DeviceDoubles(lattice) };
+        const DeviceMask    counts(lattice);
+        MetricSamples       samples;
+        samples.lattice = lattice;
+        samples.fixed = outputs[0].View().data;
+        samples.moving = outputs[1].View().data;
+        samples.valid = counts.View().data;
+        samples.mask = isMasked ? deviceMask.View().data : nullptr;
+        samples.fixedRounding = samples.movingRounding = rounding;
+        samples.movingMap.displacement = isSampled ? zero.View().data : nullptr;
+        EXPECT_EQ(AreSamplesVoxels(samples, inputs[0], inputs[1]), !isSampled);
+        SampleImages(TestDevice(), samples, inputs[0], inputs[1]);
+        results.push_back(outputs[0].Download());
+        results.push_back(outputs[1].Download());
+        valid.push_back(counts.Download());
+      }
+      EXPECT_EQ(valid[0].values, valid[1].values);
+      EXPECT_EQ(results[0].values, results[2].values);
+      EXPECT_EQ(results[1].values, results[3].values);
+      EXPECT_GT(Norm(results[0]), 1.0);
+    }
+  }
 }
 
 TEST(SampledMetrics, FlatWindowsCountAsCorrelated)

@@ -240,7 +240,8 @@ TEST(SpectralRegularization, ProjectionMatchesDouble)
         for (int j = 0; j < 3; ++j)
         {
           const double ratio = parameters.spacing[j] / parameters.spacing[i];
-          block[i][j] = (i == j ? 1.0 : 0.0) - (squared > 0.0 ? k[i] * k[j] / squared * (transposed ? 1.0 / ratio : ratio) : 0.0);
+          const double along = squared > 0.0 ? k[i] * k[j] / squared : 0.0;
+          block[i][j] = (i == j ? 1.0 : 0.0) - along * (transposed ? 1.0 / ratio : ratio);
         }
       }
       return block;

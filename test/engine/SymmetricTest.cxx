@@ -5,6 +5,7 @@
 #include "Operators/Compose.h"
 #include "Operators/JacobianDeterminant.h"
 #include "Solvers/Symmetric.h"
+#include "Solvers/SymmetricLevel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -117,7 +118,7 @@ Register(const HostField &                 fixedImage,
   const DeviceFloats  inverse(lattice, 3);
   const DeviceScalars minimum(2);
   solver.WriteForward(forward);
-  solver.WriteInverse(inverse);
+  solver.WriteInverse(forward, inverse);
   JacobianDeterminant(TestDevice(), Matrix3(), forward, Field(), minimum.Data());
   result.forward = forward.Download();
   result.inverse = inverse.Download();
@@ -189,6 +190,32 @@ TEST(Symmetric, ExchangedImagesGiveTheInverse)
         EXPECT_RELATIVE_ERROR(back.inverse, there.forward, 1e-3);
         EXPECT_RELATIVE_ERROR(back.forward, there.inverse, 1e-3);
       }
+    }
+  }
+}
+
+// Checks that the iterations that a level replays are those that a shorter one queues.
+TEST(Symmetric, ReplaysItsIterations)
+{
+  constexpr int   queued = SymmetricLevel::IterationsToRecord - 1;
+  const Lattice   lattice(12, 10, 7);
+  const HostField a = MakeHead(lattice, 1.0);
+  const HostField b = MakeHead(lattice, -1.0);
+  for (const MetricKind metric : { MetricKind::Lncc, MetricKind::MeanSquares })
+  {
+    for (const bool average : { false, true })
+    {
+      std::vector<double> values[2];
+      for (int i = 0; i < 2; ++i)
+      {
+        auto parameters = MakeExact(MakeParameters(metric, { 1 }, queued + 3 * i, false));
+        parameters.averageMidPointGradients = average;
+        values[i] = Register(a, b, parameters).report.levels[0].metricValues;
+      }
+      ASSERT_EQ(values[0].size(), std::size_t{ queued });
+      ASSERT_EQ(values[1].size(), std::size_t{ queued + 3 });
+      EXPECT_TRUE(std::equal(values[0].begin(), values[0].end(), values[1].begin()));
+      EXPECT_NE(values[1][queued + 2], values[1][queued + 1]);
     }
   }
 }

@@ -69,7 +69,7 @@ Parameters(Outside outside, const Matrix34 & affine = IdentityAffine())
   parameters.affine = ToAffineMap(affine);
   parameters.outside = outside;
   parameters.innerScale = 0.75f;
-  parameters.outerWeight = -1.5f;
+  parameters.outerScale.scale = -1.5f;
   return parameters;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ReferenceOperators.h"
 #include "ReferenceTangent.h"
 
 #include "Solvers/VelocityFlow.h"
@@ -49,11 +50,11 @@ public:
   {}
 
   HostField
-  Integrate(const HostField & velocity, bool inverse = false)
+  Integrate(const HostField & velocity, bool inverse = false, bool plans = false)
   {
     m_Velocity = DeviceFloats(velocity);
     const DeviceFloats displacement(m_Lattice, 3);
-    m_Flow.Integrate(m_Velocity, displacement, inverse);
+    m_Flow.Integrate(m_Velocity, displacement, inverse, plans);
     return displacement.Download();
   }
   HostField
@@ -64,8 +65,9 @@ public:
     return output.Download();
   }
   HostField
-  Adjoint(const HostField & slope) const
+  Adjoint(const HostField & slope)
   {
+    m_Flow.PlanAdjoint();
     const DeviceFloats gradient(m_Lattice, 3 * m_Segments);
     m_Flow.Adjoint(DeviceFloats(slope), gradient, false, m_Workspace.Data());
     return gradient.Download();
@@ -104,7 +106,7 @@ StepInDouble(const HostDoubles & v, double h, bool clamp)
   parameters.outside = clamp ? Outside::Clamp : Outside::Value;
   parameters.innerScale = static_cast<float>(-h);
   parameters.innerWeight = 0.5f;
-  parameters.outerWeight = static_cast<float>(-0.5 * h);
+  parameters.outerScale.scale = static_cast<float>(-0.5 * h);
   return WeightedComposeInDouble(parameters, v, v);
 }
 
@@ -294,7 +296,7 @@ TEST(VelocityFlow, AdjointAccumulates)
   const HostField velocity = MakeVelocity(lattice, 2, 51, 2.0, false);
   const HostField slope = MakeNoise(lattice, 3, 52, -1.0, 1.0);
   Flow            flow(lattice, 6, 2);
-  flow.Integrate(velocity);
+  flow.Integrate(velocity, false, true);
   const HostField    once = flow.Adjoint(slope);
   const DeviceFloats twice(once);
   const Workspace    workspace(flow.Get().AdjointWorkspace());
@@ -320,6 +322,74 @@ TEST(VelocityFlow, InverseIsConsistent)
     EXPECT_LE(MaximumAndMeanNorm(ComposeInDouble(forward, backward, IdentityAffine(), true))[0], 0.02);
     EXPECT_LE(MaximumAndMeanNorm(ComposeInDouble(backward, forward, IdentityAffine(), true))[0], 0.02);
   }
+}
+
+namespace
+{
+HostField
+Determinant(const Flow & flow, const HostField & displacement)
+{
+  const DeviceFloats determinant(displacement.lattice);
+  const Workspace    workspace(flow.Get().DeterminantWorkspace());
+  flow.Get().TransportDeterminant(DeviceFloats(displacement), determinant, workspace.Data());
+  return determinant.Download();
+}
+
+/** J_outer(x + inner(x)) J_inner(x). */
+HostDoubles
+MultiplyAlong(const HostDoubles & outer, const HostDoubles & innerDeterminant, const HostDoubles & inner)
+{
+  HostDoubles product = innerDeterminant;
+  ForEachVoxel(inner.lattice, [&](int x, int y, int z) {
+    const Vector3 u = VectorAt(inner, x, y, z);
+    const Vector3 p{ { x + u[0], y + u[1], z + u[2] } };
+    product(0, x, y, z) *= IsInside(outer.lattice, p) ? InterpolateLinear(outer, 0, p) : 1.0;
+  });
+  return product;
+}
+} // namespace
+
+// Checks the product over the steps in double, with all squarings and segments written down.
+TEST(VelocityFlow, DeterminantMatchesDouble)
+{
+  const Matrix33 identity = LinearPart(IdentityAffine());
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    if (lattice.NumberOfVoxels() > 50000)
+    {
+      continue; // takes long
+    }
+    SCOPED_TRACE(Describe(lattice));
+    const HostField velocity = MakeVelocity(lattice, 2, 71, 1.5, true);
+    HostDoubles     whole;
+    HostDoubles     expected;
+    for (int k = 1; k >= 0; --k)
+    {
+      const HostDoubles step = StepInDouble(ToDoubles(SegmentOf(velocity, k)), 0.25, false);
+      const HostDoubles one = DeterminantInDouble(step, identity);
+      const HostDoubles two = MultiplyAlong(one, one, step);
+      const HostDoubles part = ComposePlainly(step, step, false);
+      expected = k == 1 ? two : MultiplyAlong(two, expected, whole);
+      whole = k == 1 ? part : ComposePlainly(part, whole, false);
+    }
+    Flow            flow(lattice, 4, 2, Outside::Value);
+    const HostField displacement = flow.Integrate(velocity);
+    EXPECT_RELATIVE_ERROR(Determinant(flow, displacement), expected, 1e-5);
+    Flow            single(lattice, 1, 1, Outside::Value);
+    const HostField step = single.Integrate(SegmentOf(velocity, 0));
+    EXPECT_RELATIVE_ERROR(Determinant(single, step), DeterminantInDouble(step, identity), 1e-5);
+  }
+}
+
+TEST(VelocityFlow, DeterminantIsThatOfTheMap)
+{
+  const Lattice   lattice(40, 36, 32);
+  const HostField velocity = MakeVelocity(lattice, 1, 81, 2.0, true);
+  Flow            flow(lattice, 8, 1);
+  const HostField displacement = flow.Integrate(velocity);
+  const HostField actual = Determinant(flow, displacement);
+  EXPECT_RELATIVE_ERROR(actual, DeterminantInDouble(displacement, LinearPart(IdentityAffine())), 0.02);
+  EXPECT_GT(MaximumError(actual, HostField(lattice, 1, 1.0f)), 0.3);
 }
 
 TEST(VelocityFlow, TapeIsShortest)

@@ -21,6 +21,15 @@ CombineRows(float a, const float * x, float b, const float * y, float * output, 
     output[i] = a * x[i] + b * y[i];
   }
 }
+
+ITK_ENGINE_ROW void
+MultiplyRows(const float * x, const float * y, float * output, std::int64_t count)
+{
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    output[i] = x[i] * y[i];
+  }
+}
 } // namespace
 
 void
@@ -42,6 +51,14 @@ LinearCombination(const Device &,
     {
       ScaleRow(x.data + begin, a, output.data + begin, end - begin);
     }
+  });
+}
+
+void
+Multiply(const Device &, const ConstField & x, const ConstField & y, const Field & output)
+{
+  ParallelForPieces(output.NumberOfValues(), [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    MultiplyRows(x.data + begin, y.data + begin, output.data + begin, end - begin);
   });
 }
 

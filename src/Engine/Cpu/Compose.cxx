@@ -2,7 +2,6 @@
 // Per voxel: 12 bytes of the inner field in, 12 out, and three times eight gathered corners that the cache mostly holds.
 #include "../Operators/Compose.h"
 
-#include "../Math/LimitedScale.h"
 #include "LinearSampling.h"
 #include "Parallel.h"
 #include "Rows.h"
@@ -22,6 +21,7 @@ Compose(const Device &,
 {
   const Lattice & domain = output.lattice;
   const float     scale = LimitedScale(parameters.innerScale, parameters.innerMaximum);
+  const float     outerScale = parameters.outerScale.Value();
   RequireSamplingSize(outer.lattice);
   const bool clamp = parameters.outside == Outside::Clamp;
   const int  nx = domain.own.size[0];
@@ -41,9 +41,9 @@ Compose(const Device &,
       for (int c = 0; c < 3; ++c)
       {
         SampleValues(block, outer.Component(c), clamp, 0.0f, values);
-        if (parameters.outerWeight != 1.0f)
+        if (outerScale != 1.0f)
         {
-          ScaleRow(values, parameters.outerWeight, values, count);
+          ScaleRow(values, outerScale, values, count);
         }
         if (parameters.innerWeight != 0.0f && inner)
         {

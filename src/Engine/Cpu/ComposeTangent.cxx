@@ -155,9 +155,9 @@ ComposeTangent(const Device &,
           SampleGradients(block, outer.Component(c), clamp, sampledRows);
           AddDerivative({ sampled[0], sampled[1], sampled[2] }, dv[0], dv[1], dv[2], scale, tangent[c], count);
         }
-        if (parameters.outerWeight != 1.0f)
+        if (parameters.outerScale.scale != 1.0f)
         {
-          ScaleRow(tangent[c], parameters.outerWeight, tangent[c], count);
+          ScaleRow(tangent[c], parameters.outerScale.scale, tangent[c], count);
         }
         if (innerTangent && parameters.innerWeight != 0.0f)
         {

@@ -5,6 +5,7 @@
 #include "../Math/Jacobian.h"
 #include "Parallel.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace itk
@@ -67,6 +68,28 @@ DeterminantRow(const Neighbours & rows, const Matrix3 & toIndex, float * determi
       }
     }
     determinant[x] = Determinant(j);
+  }
+}
+
+/** Flags, too, where a one-sided determinant is below the limit. */
+ITK_ENGINE_ROW void
+FlagOneSidedRow(const Neighbours & rows, float limit, unsigned char * flags, int count)
+{
+  for (int x = 0; x < count; ++x)
+  {
+    const int next = x + 1 < count ? x + 1 : x;
+    const int previous = x > 0 ? x - 1 : x;
+    float     differences[2][3][3];
+    for (int axis = 0; axis < 3; ++axis)
+    {
+      for (int c = 0; c < 3; ++c)
+      {
+        const float here = rows.row[c][x];
+        differences[0][c][axis] = here - (axis == 0 ? rows.row[c][previous] : rows.previous[c][axis == 2][x]);
+        differences[1][c][axis] = (axis == 0 ? rows.row[c][next] : rows.next[c][axis == 2][x]) - here;
+      }
+    }
+    flags[x] = static_cast<unsigned char>(flags[x] | !OneSidedDeterminantsReach(differences, limit));
   }
 }
 
@@ -158,16 +181,17 @@ JacobianDeterminant(const Device &,
 
 void
 RelaxFolds(const Device &,
-           float         threshold,
-           const Field & displacement,
-           double *      count,
-           const Mask &  flags,
-           const Field & workspace)
+           const FoldLimits & limits,
+           const Field &      displacement,
+           double *           count,
+           const Mask &       flags,
+           const Field &      workspace)
 {
   const Lattice &           lattice = displacement.lattice;
   const int                 nx = lattice.own.size[0];
   const int                 ny = lattice.own.size[1];
   const int                 nz = lattice.own.size[2];
+  const bool                oneSided = limits.oneSided > -std::numeric_limits<float>::infinity();
   std::vector<std::int64_t> marked(nz);
   ParallelFor(nz, [&](std::int64_t z) {
     float * const determinant = ThreadScratch<float>(nx);
@@ -179,9 +203,13 @@ RelaxFolds(const Device &,
       DeterminantRow(rows, Matrix3(), determinant, nx);
       for (int x = 0; x < nx; ++x)
       {
-        row[x] = determinant[x] >= threshold ? 0 : 1;
-        number += row[x];
+        row[x] = determinant[x] >= limits.central ? 0 : 1;
       }
+      if (oneSided)
+      {
+        FlagOneSidedRow(rows, limits.oneSided, row, nx);
+      }
+      number += std::count(row, row + nx, 1);
     }
     marked[z] = number;
   });

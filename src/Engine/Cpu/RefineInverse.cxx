@@ -79,7 +79,8 @@ RefineInverse(const Device &,
       const DisplacementSample sample(displacement, parameters.outside == Outside::Clamp, x, y, z);
       const std::int64_t       offset = lattice.Offset(x, y, z);
       float v[3] = { inverse.Component(0)[offset], inverse.Component(1)[offset], inverse.Component(2)[offset] };
-      const double residual = RefineInverseAt(sample, parameters.tolerance, parameters.maximumIterations, v);
+      const double residual =
+        RefineInverseAt(sample, parameters.tolerance, parameters.maximumIterations, parameters.maximumCells, v);
       for (int c = 0; c < 3; ++c)
       {
         inverse.Component(c)[offset] = v[c];

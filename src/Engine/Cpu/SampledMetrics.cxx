@@ -44,6 +44,19 @@ void
 SampleImagesOf(const MetricSamples & samples, const SampleImage<T> & fixed, const SampleImage<T> & moving)
 {
   const int nx = samples.lattice.own.size[0];
+  if (AreSamplesVoxels(samples, fixed, moving))
+  {
+    ForRows(samples.lattice, [&](int, int, std::int64_t row) {
+      for (std::int64_t voxel = row * nx; voxel < (row + 1) * nx; ++voxel)
+      {
+        const bool valid = !samples.mask || samples.mask[voxel];
+        samples.valid[voxel] = valid ? 1 : 0;
+        samples.fixed[voxel] = valid ? RoundSample(fixed.data[voxel], samples.fixedRounding) : 0.0;
+        samples.moving[voxel] = valid ? RoundSample(moving.data[voxel], samples.movingRounding) : 0.0;
+      }
+    });
+    return;
+  }
   ForRows(samples.lattice, [&](int y, int z, std::int64_t row) {
     for (int x = 0; x < nx; ++x)
     {

@@ -58,7 +58,8 @@ RestrictSpectrum(const Device &, const FrequencyMap & map, const ConstSpectrum &
     const int          fz = FrequencyAt(z, map.coarse[2]);
     const int          count = map.Shares(1, fy) && map.Shares(2, fz) ? shared : 0;
     const std::int64_t offset = (static_cast<std::int64_t>(z) * map.coarse[1] + y) * coarse.Width();
-    const std::int64_t fineRow = static_cast<std::int64_t>(PlaceOf(fz, map.fine[2])) * map.fine[1] + PlaceOf(fy, map.fine[1]);
+    const std::int64_t fineRow =
+      static_cast<std::int64_t>(PlaceOf(fz, map.fine[2])) * map.fine[1] + PlaceOf(fy, map.fine[1]);
     Complex * const    phase = ThreadScratch<Complex>(static_cast<std::size_t>(coarse.Width()));
     PhaseRow(map, fy, fz, count, phase);
     for (int c = 0; c < fine.components; ++c)
@@ -71,7 +72,11 @@ RestrictSpectrum(const Device &, const FrequencyMap & map, const ConstSpectrum &
 }
 
 void
-ProlongSpectrum(const Device &, const FrequencyMap & map, const ConstSpectrum & coarse, const Spectrum & fine, bool keepOthers)
+ProlongSpectrum(const Device &,
+                const FrequencyMap &  map,
+                const ConstSpectrum & coarse,
+                const Spectrum &      fine,
+                bool                  keepOthers)
 {
   const int shared = SharedWidth(map);
   ParallelForRows(fine.lattice, [&](int y, int z, std::int64_t) {

@@ -63,6 +63,16 @@ IsVectorAligned(const float * pointer)
 {
   return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(float4) == 0;
 }
+
+__global__ void
+__launch_bounds__(StreamThreads) MultiplyKernel(const float * x, const float * y, float * output, std::int64_t count)
+{
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < count; i += step)
+  {
+    output[i] = x[i] * y[i];
+  }
+}
 } // namespace
 
 void
@@ -82,6 +92,15 @@ LinearCombination(const Device &     device,
   kernel<<<StreamGrid(vectorised ? count / 4 : count), StreamThreads, 0, stream>>>(
     a, x.data, b, y.data, output.data, count, largest);
   CheckLaunch(device, "LinearCombination");
+}
+
+void
+Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output)
+{
+  const cudaStream_t stream = Enter(device);
+  const std::int64_t count = output.NumberOfValues();
+  MultiplyKernel<<<StreamGrid(count), StreamThreads, 0, stream>>>(x.data, y.data, output.data, count);
+  CheckLaunch(device, "Multiply");
 }
 
 void

@@ -27,7 +27,7 @@ struct TangentArguments
   AffineMap                    affine;
   float                        scale;
   float                        innerWeight;
-  float                        outerWeight;
+  float                        outerScale;
   bool                         clamp;
   int                          outerSize[3];
   FieldComponents<const float> outer;
@@ -128,7 +128,7 @@ __launch_bounds__(VoxelThreads, 3)
 #pragma unroll
     for (int c = 0; c < 3; ++c)
     {
-      tangent[c] = arguments.innerWeight * dv[c] + arguments.outerWeight * tangent[c];
+      tangent[c] = arguments.innerWeight * dv[c] + arguments.outerScale * tangent[c];
     }
     if (kind != ProductKind::None)
     {
@@ -171,7 +171,7 @@ ComposeTangent(const Device &            device,
   arguments.affine = parameters.affine;
   arguments.scale = parameters.innerScale;
   arguments.innerWeight = parameters.innerWeight;
-  arguments.outerWeight = parameters.outerWeight;
+  arguments.outerScale = parameters.outerScale.scale;
   arguments.clamp = parameters.outside == Outside::Clamp;
   std::copy(outer.lattice.own.size, outer.lattice.own.size + 3, arguments.outerSize);
   arguments.outer = FieldComponents<const float>(outer);

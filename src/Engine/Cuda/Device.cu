@@ -418,6 +418,34 @@ Synchronize(int ordinal, void * stream)
 }
 
 void *
+AllocatePinned(int ordinal, std::size_t bytes)
+{
+  Select(ordinal);
+  void * pointer = nullptr;
+  Check(cudaHostAlloc(&pointer, bytes, cudaHostAllocDefault), "cudaHostAlloc", ordinal);
+  return pointer;
+}
+
+void
+FreePinned(int ordinal, void * stream, void * pointer)
+{
+  if (cudaSetDevice(ordinal) == cudaSuccess)
+  {
+    static_cast<void>(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+    static_cast<void>(cudaFreeHost(pointer));
+  }
+}
+
+void
+CopyToPinned(int ordinal, void * stream, void * target, const void * source, std::size_t bytes)
+{
+  Select(ordinal);
+  Check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
+        "cudaMemcpyAsync",
+        ordinal);
+}
+
+void *
 CreateEvent(int ordinal)
 {
   Select(ordinal);
@@ -442,11 +470,17 @@ RecordEvent(int ordinal, void * stream, void * event)
   Check(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord", ordinal);
 }
 
+void
+WaitForEvent(int ordinal, void * event)
+{
+  Select(ordinal);
+  Check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize", ordinal);
+}
+
 double
 ElapsedSeconds(int ordinal, void * first, void * last)
 {
-  Select(ordinal);
-  Check(cudaEventSynchronize(static_cast<cudaEvent_t>(last)), "cudaEventSynchronize", ordinal);
+  WaitForEvent(ordinal, last);
   float milliseconds = 0.0f;
   Check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(first), static_cast<cudaEvent_t>(last)),
         "cudaEventElapsedTime",

@@ -69,6 +69,18 @@ struct Neighbourhood
       derivative[i / 3][i % 3] = 0.5f * (next[i % 3].v[i / 3] - previous[i % 3].v[i / 3]);
     }
   }
+
+  /** differences[side][component][axis]: to the previous neighbour, and to the next. */
+  __device__ __forceinline__ void
+  OneSided(float (&differences)[2][3][3]) const
+  {
+#pragma unroll
+    for (int i = 0; i < 9; ++i)
+    {
+      differences[0][i / 3][i % 3] = here.v[i / 3] - previous[i % 3].v[i / 3];
+      differences[1][i / 3][i % 3] = next[i % 3].v[i / 3] - here.v[i / 3];
+    }
+  }
 };
 
 /** A walk of one thread along z that keeps the planes it needs again: 15 loads per voxel. */

@@ -148,7 +148,9 @@ public:
       return;
     }
     std::size_t bytes = 0;
-    for (const cufftType type : m_IsReal ? std::vector<cufftType>{ CUFFT_R2C, CUFFT_C2R } : std::vector<cufftType>{ CUFFT_C2C })
+    const auto types =
+      m_IsReal ? std::vector<cufftType>{ CUFFT_R2C, CUFFT_C2R } : std::vector<cufftType>{ CUFFT_C2C };
+    for (const cufftType type : types)
     {
       m_Plans.push_back(std::make_unique<Plan>(device, m_Library, sizes, type));
       bytes = std::max(bytes, m_Plans.back()->WorkBytes());

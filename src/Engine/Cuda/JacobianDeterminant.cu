@@ -153,9 +153,9 @@ struct FoldTiles
   }
 };
 
-template <typename TOffset>
+template <typename TOffset, bool oneSided>
 __global__ void
-__launch_bounds__(VoxelThreads, 4) MarkFoldsKernel(float                                                threshold,
+__launch_bounds__(VoxelThreads, 4) MarkFoldsKernel(const FoldLimits                                     limits,
                                                    const FoldTiles                                      tiles,
                                                    const Extent                                         extent,
                                                    const __grid_constant__ FieldComponents<const float> displacement,
@@ -167,7 +167,13 @@ __launch_bounds__(VoxelThreads, 4) MarkFoldsKernel(float                        
     float j[3][3];
     u.Derivative(j);
     AddIdentity(j);
-    const int fold = Determinant(j) >= threshold ? 0 : 1;
+    int fold = Determinant(j) >= limits.central ? 0 : 1;
+    if (oneSided)
+    {
+      float differences[2][3][3];
+      u.OneSided(differences);
+      fold |= OneSidedDeterminantsReach(differences, limits.oneSided) ? 0 : 1;
+    }
     flags[offset] = static_cast<unsigned char>(fold);
     count += fold;
     if (fold)
@@ -282,21 +288,24 @@ JacobianDeterminant(const Device &     device,
 }
 
 void
-RelaxFolds(const Device & device,
-           float          threshold,
-           const Field &  displacement,
-           double *       count,
-           const Mask &   flags,
-           const Field &  workspace)
+RelaxFolds(const Device &     device,
+           const FoldLimits & limits,
+           const Field &      displacement,
+           double *           count,
+           const Mask &       flags,
+           const Field &      workspace)
 {
   const cudaStream_t stream = Enter(device);
   const Extent       extent(displacement.lattice);
   const FoldTiles    tiles(device, extent);
   const dim3         grid = VoxelGrid(extent, ReductionBlocks);
   device.SetZero(tiles.nearFold, tiles.Bytes());
-  const auto mark = IsSmall(displacement.lattice) ? MarkFoldsKernel<int> : MarkFoldsKernel<std::int64_t>;
+  const bool isSmall = IsSmall(displacement.lattice);
+  const auto mark = limits.oneSided > -std::numeric_limits<float>::infinity()
+                      ? (isSmall ? MarkFoldsKernel<int, true> : MarkFoldsKernel<std::int64_t, true>)
+                      : (isSmall ? MarkFoldsKernel<int, false> : MarkFoldsKernel<std::int64_t, false>);
   mark<<<grid, VoxelBlock(), 0, stream>>>(
-    threshold, tiles, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
+    limits, tiles, extent, FieldComponents<const float>(ConstField(displacement)), flags.data, Partials(device));
   CheckLaunch(device, "RelaxFolds: mark");
   FinishReduction<Join::Sum, Join::Sum>(device, stream, grid, count, 1);
   AverageNearFoldsKernel<<<tiles.Grid(), VoxelBlock(), 0, stream>>>(

@@ -25,13 +25,17 @@ __launch_bounds__(StreamThreads)
   StoreBlockResult<Join::Sum, Join::Sum>(sum, 0.0, partials);
 }
 
+/** `fixedComponents` is their number where the compiler shall know it: the loads of several voxels are then under way. */
+template <int fixedComponents>
 __global__ void
 __launch_bounds__(StreamThreads)
-  NormsKernel(const float * __restrict__ values, int components, std::int64_t voxels, double * __restrict__ partials)
+  NormsKernel(const float * __restrict__ values, int anyComponents, std::int64_t voxels, double * __restrict__ partials)
 {
+  const int          components = fixedComponents > 0 ? fixedComponents : anyComponents;
   double             sum = 0.0;
   double             maximum = 0.0;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * StreamThreads;
+#pragma unroll(fixedComponents > 0 ? 4 : 1)
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * StreamThreads + threadIdx.x; i < voxels; i += stride)
   {
     double square = 0.0;
@@ -106,7 +110,8 @@ Norms(const Device & device, const ConstField & field, double * result)
   const cudaStream_t stream = Enter(device);
   const std::int64_t voxels = field.lattice.NumberOfVoxels();
   const dim3         grid(StreamGrid(voxels));
-  NormsKernel<<<grid, StreamThreads, 0, stream>>>(field.data, field.components, voxels, Partials(device));
+  const auto         kernel = field.components == 3 ? NormsKernel<3> : NormsKernel<0>;
+  kernel<<<grid, StreamThreads, 0, stream>>>(field.data, field.components, voxels, Partials(device));
   CheckLaunch(device, "Norms");
   FinishReduction<Join::Sum, Join::Maximum>(device, stream, grid, result);
 }

@@ -22,6 +22,7 @@ struct RefineArguments
   int                          size[3];
   float                        tolerance;
   int                          maximumIterations;
+  int                          maximumCells;
   bool                         clamp;
 };
 
@@ -58,7 +59,8 @@ __launch_bounds__(VoxelThreads) RefineInverseKernel(const __grid_constant__ Refi
     float v[3] = { arguments.inverse.component[0][offset],
                    arguments.inverse.component[1][offset],
                    arguments.inverse.component[2][offset] };
-    const double residual = RefineInverseAt(sample, arguments.tolerance, arguments.maximumIterations, v);
+    const double residual =
+      RefineInverseAt(sample, arguments.tolerance, arguments.maximumIterations, arguments.maximumCells, v);
 #pragma unroll
     for (int c = 0; c < 3; ++c)
     {
@@ -86,6 +88,7 @@ RefineInverse(const Device &                  device,
   std::copy(displacement.lattice.own.size, displacement.lattice.own.size + 3, arguments.size);
   arguments.tolerance = parameters.tolerance;
   arguments.maximumIterations = parameters.maximumIterations;
+  arguments.maximumCells = parameters.maximumCells;
   arguments.clamp = parameters.outside == Outside::Clamp;
   const dim3 grid = VoxelGrid(extent, ReductionBlocks);
   const auto kernel = IsSmall(displacement.lattice) ? RefineInverseKernel<int> : RefineInverseKernel<std::int64_t>;

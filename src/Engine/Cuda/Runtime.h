@@ -56,7 +56,17 @@ SetZero(int ordinal, void * stream, void * target, std::size_t bytes);
 void
 Synchronize(int ordinal, void * stream);
 
-/** Marks on a stream, as cudaEvent_t without its type; for Core/Stopwatch.h. */
+/** Host memory that the GPU writes to by itself. */
+void *
+AllocatePinned(int ordinal, std::size_t bytes);
+/** Waits for the stream's work. Never throws. */
+void
+FreePinned(int ordinal, void * stream, void * pointer);
+/** Queued. */
+void
+CopyToPinned(int ordinal, void * stream, void * target, const void * source, std::size_t bytes);
+
+/** Marks on a stream, as cudaEvent_t without its type; for Core/Stopwatch.h and Core/LateCopy.h. */
 void *
 CreateEvent(int ordinal);
 /** Never throws. */
@@ -64,6 +74,8 @@ void
 DestroyEvent(int ordinal, void * event);
 void
 RecordEvent(int ordinal, void * stream, void * event);
+void
+WaitForEvent(int ordinal, void * event);
 /** Waits for `last`; seconds of GPU time between the two. */
 double
 ElapsedSeconds(int ordinal, void * first, void * last);

@@ -2,7 +2,7 @@
 // Floor per voxel: 24 bytes of spectrum (3 components in and out once; 36 where it accumulates), some 45 flops per mode,
 // which is half of that per voxel: below the memory's time. Between real fields the transforms on both sides take
 // 6 x 24 bytes at least (three passes of 8 bytes each, in and out, where cuFFT needs one per axis), so that this kernel, one
-// for all components with the scale 1 / N, is an eighth of the whole; solvers that stay in Fourier space pay it alone.
+// for all components with the scale 1 / N, is a seventh of the whole; solvers that stay in Fourier space pay it alone.
 // SpectralProduct: 24 bytes.
 #include "../Operators/SpectralRegularization.h"
 

@@ -75,6 +75,33 @@ JacobianDeterminantAt(const float *   u,
   return Determinant(j);
 }
 
+/** Whether all eight determinants with one column of each of differences[side][component][axis] + 1 reach the limit. The
+ * sides are the differences to the previous and to the next grid point. False if one of them is not a number. */
+ITK_ENGINE_HOST_DEVICE bool
+OneSidedDeterminantsReach(float (&differences)[2][3][3], float limit)
+{
+  for (int c = 0; c < 3; ++c)
+  {
+    differences[0][c][c] += 1.0f;
+    differences[1][c][c] += 1.0f;
+  }
+  bool reach = true;
+  for (int side = 0; side < 4; ++side)
+  {
+    const float(&y)[3][3] = differences[side % 2];
+    const float(&z)[3][3] = differences[side / 2];
+    const float cross[3] = { y[1][1] * z[2][2] - y[2][1] * z[1][2],
+                             y[2][1] * z[0][2] - y[0][1] * z[2][2],
+                             y[0][1] * z[1][2] - y[1][1] * z[0][2] };
+    for (int xSide = 0; xSide < 2; ++xSide)
+    {
+      const float(&x)[3][3] = differences[xSide];
+      reach = reach & (x[0][0] * cross[0] + x[1][0] * cross[1] + x[2][0] * cross[2] >= limit);
+    }
+  }
+  return reach;
+}
+
 /** (1 + du/dx)^T g with the derivative at a grid point, derivative[component][axis]. */
 ITK_ENGINE_HOST_DEVICE void
 MultiplyTransposedJacobian(const float (&derivative)[3][3], float (&g)[3])

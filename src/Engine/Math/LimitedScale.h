@@ -23,6 +23,20 @@ NormalizedScale(float scale, const double * largest)
 {
   return largest && *largest > 0.0 ? static_cast<float>(scale / *largest) : scale;
 }
+
+/** One of the two. */
+struct StepScale
+{
+  float          scale = 1.0f;
+  const double * largest = nullptr; ///< in device memory, or null
+  bool           limitOnly = true;  ///< LimitedScale, else NormalizedScale
+
+  ITK_ENGINE_HOST_DEVICE float
+  Value() const
+  {
+    return limitOnly ? LimitedScale(scale, largest) : NormalizedScale(scale, largest);
+  }
+};
 } // namespace engine
 } // namespace itk
 

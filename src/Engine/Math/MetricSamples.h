@@ -34,6 +34,17 @@ struct SampleMap
   double         field[3][3] = { { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 } };
   const double * displacement = nullptr; ///< `dimension` components interleaved, on the virtual grid; or null
 
+  bool
+  IsIdentity() const
+  {
+    bool is = !displacement;
+    for (int i = 0; i < 12; ++i)
+    {
+      is = is && affine[i / 4][i % 4] == (i % 5 == 0 ? 1.0 : 0.0);
+    }
+    return is;
+  }
+
   ITK_ENGINE_HOST_DEVICE void
   Apply(int dimension, const double (&x)[3], std::int64_t voxel, double (&p)[3]) const
   {

@@ -41,35 +41,89 @@ SolveNewtonStep(const float (&g)[3][3], const float (&e)[3], float (&d)[3])
   return true;
 }
 
+/** e(v) = v + u(x + v) at one voxel, and the gradient of u there. */
+struct InverseError
+{
+  float e[3];
+  float g[3][3];
+
+  /** Gives |e|^2. */
+  template <typename TSample>
+  ITK_ENGINE_HOST_DEVICE float
+  Evaluate(const TSample & sample, const float (&v)[3])
+  {
+    float u[3];
+    float square = 0.0f;
+    sample(v, u, g);
+    for (int c = 0; c < 3; ++c)
+    {
+      e[c] = v[c] + u[c];
+      square += e[c] * e[c];
+    }
+    return square;
+  }
+};
+
+/** Newton's flow dv/dt = -(1 + grad u)^-1 e from cell to cell: a step ends at the first face of the grid's cells that it
+ * meets, behind which the next cell's gradient takes over. |e| may grow by the errors of the steps: v becomes the best.
+ *
+ * \param square |e|^2 of v, then of the result. */
+template <typename TSample>
+ITK_ENGINE_HOST_DEVICE void
+WalkToInverse(const TSample & sample, float tolerance, int maximumCells, float (&v)[3], float & square)
+{
+  // beyond the face, so that the next sample is the next cell's
+  constexpr float overstep = 1e-4f;
+  float           walker[3] = { v[0], v[1], v[2] };
+  for (int cell = 0; cell <= maximumCells && square > tolerance * tolerance; ++cell)
+  {
+    InverseError error;
+    const float  reached = error.Evaluate(sample, walker);
+    if (reached < square)
+    {
+      square = reached;
+      v[0] = walker[0];
+      v[1] = walker[1];
+      v[2] = walker[2];
+    }
+    float d[3];
+    if (!SolveNewtonStep(error.g, error.e, d))
+    {
+      return;
+    }
+    float end[3]; // of the cell, in steps
+    float step = 1.0f;
+    for (int c = 0; c < 3; ++c)
+    {
+      const float lower = std::floor(walker[c]);
+      end[c] = d[c] != 0.0f ? (walker[c] - (d[c] < 0.0f ? lower + 1.0f : lower)) / d[c] : 1.0f;
+      step = end[c] < step ? end[c] : step;
+    }
+    for (int c = 0; c < 3; ++c)
+    {
+      const bool isFace = end[c] <= step && step < 1.0f;
+      walker[c] -= step * d[c] + (isFace ? (d[c] < 0.0f ? -overstep : overstep) : 0.0f);
+    }
+  }
+}
+
 /** Newton's method for one voxel (see Operators/RefineInverse.h); gives |e| of the v that it leaves.
  *
  * \param sample called as sample(v, u, g): u(x + v) and its gradient, g[component][axis]. */
 template <typename TSample>
 ITK_ENGINE_HOST_DEVICE float
-RefineInverseAt(const TSample & sample, float tolerance, int maximumIterations, float (&v)[3])
+RefineInverseAt(const TSample & sample, float tolerance, int maximumIterations, int maximumCells, float (&v)[3])
 {
   constexpr float longestStep = 2.0f;
   constexpr int   halvings = 3;
-  float           u[3];
-  float           g[3][3];
-  float           e[3];
-  const auto      evaluate = [&](const float(&at)[3]) {
-    sample(at, u, g);
-    float square = 0.0f;
-    for (int c = 0; c < 3; ++c)
-    {
-      e[c] = at[c] + u[c];
-      square += e[c] * e[c];
-    }
-    return square;
-  };
-  float square = evaluate(v);
+  InverseError    error;
+  float           square = error.Evaluate(sample, v);
   for (int iteration = 0; iteration < maximumIterations && square > tolerance * tolerance; ++iteration)
   {
-    float      d[3] = { 0.0f, 0.0f, 0.0f };
-    const bool isNewton = SolveNewtonStep(g, e, d);
-    const float half[3] = { 0.5f * e[0], 0.5f * e[1], 0.5f * e[2] };
-    float      step = 1.0f;
+    float       d[3] = { 0.0f, 0.0f, 0.0f };
+    const bool  isNewton = SolveNewtonStep(error.g, error.e, d);
+    const float half[3] = { 0.5f * error.e[0], 0.5f * error.e[1], 0.5f * error.e[2] };
+    float       step = 1.0f;
     if (isNewton)
     {
       const float length = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
@@ -83,7 +137,7 @@ RefineInverseAt(const TSample & sample, float tolerance, int maximumIterations, 
       const float candidate[3] = { v[0] - (isFixedPoint ? half[0] : step * d[0]),
                                    v[1] - (isFixedPoint ? half[1] : step * d[1]),
                                    v[2] - (isFixedPoint ? half[2] : step * d[2]) };
-      const float attempted = evaluate(candidate);
+      const float attempted = error.Evaluate(sample, candidate);
       isLess = attempted < square;
       if (isLess)
       {
@@ -98,6 +152,10 @@ RefineInverseAt(const TSample & sample, float tolerance, int maximumIterations, 
     {
       break;
     }
+  }
+  if (maximumCells > 0)
+  {
+    WalkToInverse(sample, tolerance, maximumCells, v, square);
   }
   return std::sqrt(square);
 }

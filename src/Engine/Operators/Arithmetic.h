@@ -28,6 +28,12 @@ LinearCombination(const Device &     device,
                   const Field &      output,
                   const double *     largest = nullptr);
 
+/** output = x y, value by value. `output` may be x or y. Deterministic. */
+ITK_ENGINE_DECLARE(void Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output))
+
+void
+Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output);
+
 /** What each of a few energies counts. */
 struct EnergyWeights
 {

@@ -2,6 +2,7 @@
 #ifndef itkEngineCompose_h
 #define itkEngineCompose_h
 
+#include "../Math/LimitedScale.h"
 #include "Resample.h"
 
 namespace itk
@@ -14,14 +15,14 @@ struct ComposeParameters
   Outside   outside = Outside::Value; ///< Value: u = 0 outside its buffer (ITK's rule); Clamp: u of the nearest edge
   float     innerScale = 1.0f;       ///< s; v is multiplied by this
   float     innerWeight = 1.0f;      ///< a; 0: u at the positions alone
-  float     outerWeight = 1.0f;      ///< b
   /** Optional, in device memory: v is multiplied by innerScale / max(1, *innerMaximum) instead, so that a step of
    * largest norm *innerMaximum never moves a point by more than innerScale, without the host knowing the norm. */
   const double * innerMaximum = nullptr;
+  StepScale      outerScale; ///< b; u is multiplied by this
 };
 
-/** Composition of displacement fields: output(x) = a s v(x) + b u(A x + s v(x)), with the scale and the weights above;
- * with those of 1 it is the displacement of (1 + u) after (1 + s v).
+/** Composition of displacement fields: output(x) = a s v(x) + b u(A x + s v(x)), with the scales and the weight above; with
+ * those of 1 it is the displacement of (1 + u) after (1 + v).
  *
  * \param outer  u, 3 components on its own lattice, in voxels of that lattice; linear interpolation, see Outside.
  * \param inner  v, 3 components on the output lattice, in voxels; absent: v = 0.

@@ -22,13 +22,13 @@ struct ComposeGradients
  *   q(x) = b (grad u)^T g(x) at A x + s v(x),
  *   dL/du = b Splat(g),  dL/dv = s (a g + q),  dL/dA = sum q(x) x^T,  dL/d(shift of A) = sum q(x).
  *
- * \param parameters as given to Compose. `innerMaximum` must be null: a scale that is computed from v has a derivative
- *                   of its own, which is not local.
+ * \param parameters as given to Compose. Without largest norms (`innerMaximum`, `outerScale.largest`): a scale that is
+ *                   computed from a field has a derivative of its own, which is not local.
  * \param inner      v; absent: v = 0, then the gradient to it is that at 0.
  * \param accumulate every result is added to what is there.
  * \param workspace  ComposeGradientWorkspace(device, outer lattice, gradients) floats; null if that is 0, or with a plan.
  * \param plan       optional: what PlanComposeGradient wrote for the same parameters and the same values of v. dL/du is
- *                   then computed by VectorSplat.h: several times as fast on CUDA, in the precision that it promises.
+ *                   then computed by VectorSplat.h, in the precision that it promises.
  * Derivatives at borders, precision and determinism as in ResampleGradient. `gradients.inner` may be `slope`. If
  * `gradients.outer` and `gradients.inner` are one field, not `slope`, it receives their sum: that is for u = v. */
 void

@@ -68,9 +68,9 @@ ComposeTangent(const Device &            device,
   {
     ThrowError("ComposeTangent: both tangents are absent: at least one is needed");
   }
-  if (parameters.innerMaximum)
+  if (parameters.innerMaximum || parameters.outerScale.largest)
   {
-    ThrowError("ComposeTangent: innerMaximum is set: the scale of the inner displacement must be a constant");
+    ThrowError("ComposeTangent: a largest norm is set: the scales of the displacements must be constants");
   }
   if (output.data == outer.data || output.data == outerTangent.data)
   {

@@ -21,7 +21,7 @@ struct TangentProduct
  *
  *   dw(x) = a s dv(x) + b (du(p) + Du(p) s dv(x)),  p = A x + s v(x),  output = H dw.
  *
- * \param parameters   as given to Compose. `innerMaximum` must be null, as for ComposeGradient.
+ * \param parameters   as given to Compose, without largest norms, as for ComposeGradient.
  * \param outer        u.
  * \param inner        v; absent: v = 0.
  * \param outerTangent du, on the lattice of u; absent: 0.

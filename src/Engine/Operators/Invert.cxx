@@ -10,58 +10,43 @@ Invert(const Device &           device,
        const InvertParameters & parameters,
        const ConstField &       displacement,
        const Field &            inverse,
-       const Field &            workspace,
-       double *                 scalars)
+       const Field &            workspace)
 {
   if (parameters.maximumIterations < 1)
   {
     ThrowError("Invert: ", parameters.maximumIterations, " iterations are too few");
   }
+  if (parameters.zeroBoundaryAxes < 0 || parameters.zeroBoundaryAxes > 3)
+  {
+    ThrowError("Invert: a zero boundary along ", parameters.zeroBoundaryAxes, " axes: 0 to 3 are possible");
+  }
+  RequireField(displacement, displacement.lattice, 3, "displacement");
   RequireField(inverse, inverse.lattice, 3, "inverse");
   RequireField(workspace, inverse.lattice, 3, "workspace");
+  if (inverse.data == displacement.data || workspace.data == displacement.data || workspace.data == inverse.data)
+  {
+    ThrowError("Invert: displacement, inverse and workspace must be three fields");
+  }
   if (!parameters.useInitialEstimate)
   {
     device.SetZero(inverse.data, sizeof(float) * inverse.NumberOfValues());
   }
-  const auto voxels = static_cast<double>(inverse.lattice.NumberOfVoxels());
-
-  InvertResult result;
-  while (true)
+  InvertStopping stopping;
+  stopping.voxels = static_cast<double>(inverse.lattice.NumberOfVoxels());
+  stopping.meanTolerance = parameters.meanTolerance;
+  stopping.maximumTolerance = parameters.maximumTolerance;
+  stopping.lastResidual = parameters.maximumIterations - (parameters.stepAfterTolerance ? 1 : 0);
+  const InvertState state =
+    ITK_ENGINE_DISPATCH(device, Invert(device, parameters, stopping, displacement, inverse, workspace));
+  if (state.norms[0] != state.norms[0])
   {
-    ComposeInUnit(device, parameters.toIndex, parameters.outside, displacement, inverse, workspace);
-    Norms(device, workspace, scalars);
-    double norms[2];
-    device.CopyToHost(norms, scalars, sizeof(norms));
-    result.meanResidual = norms[0] / voxels;
-    result.maximumResidual = norms[1];
-    if (!(norms[0] == norms[0]))
-    {
-      ThrowError("Invert: the displacement field holds values that are not numbers");
-    }
-    const bool isGood =
-      result.meanResidual <= parameters.meanTolerance || result.maximumResidual <= parameters.maximumTolerance;
-    if (result.iterations == parameters.maximumIterations || (isGood && !parameters.stepAfterTolerance))
-    {
-      return result;
-    }
-    const float step = result.iterations == 0 ? 0.75f : 0.5f;
-    InvertUpdate(device, step, workspace, scalars, inverse);
-    if (parameters.zeroBoundaryAxes > 0)
-    {
-      ZeroBoundary(device, parameters.zeroBoundaryAxes, inverse);
-    }
-    ++result.iterations;
-    if (parameters.stepAfterTolerance && (isGood || result.iterations == parameters.maximumIterations))
-    {
-      return result;
-    }
+    ThrowError("Invert: the displacement field holds values that are not numbers");
   }
-}
-
-void
-InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse)
-{
-  ITK_ENGINE_DISPATCH(device, InvertUpdate(device, step, error, norms, inverse));
+  InvertResult result;
+  result.iterations = state.residual + (parameters.stepAfterTolerance ? 1 : 0);
+  result.meanResidual = state.norms[0] / stopping.voxels;
+  result.maximumResidual = state.norms[1];
+  return result;
 }
 
 void

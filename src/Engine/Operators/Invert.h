@@ -2,6 +2,7 @@
 #ifndef itkEngineInvert_h
 #define itkEngineInvert_h
 
+#include "../Math/Invert.h"
 #include "Compose.h"
 #include "Reductions.h"
 
@@ -39,22 +40,23 @@ struct InvertResult
  * physical components by the spacing: on an oblique grid with unlike spacings these are not the voxel components.
  *
  * Chen et al.: A simple fixed-point approach to invert a deformation field, Medical Physics 35 (2008).
- * \param workspace a field like `inverse`. \param scalars 2 doubles of device memory.
- * Reads two numbers back per iteration. Deterministic. */
+ * \param displacement u, on its own lattice. \param inverse v. \param workspace a field like `inverse`.
+ * |e| is taken in float32, its mean in float64. One pass over the grid per iteration. Where it ends is decided on the
+ * device; the host reads that after every fourth iteration, and waits for it. Deterministic. Throws Error if u holds NaN. */
 InvertResult
 Invert(const Device &           device,
        const InvertParameters & parameters,
        const ConstField &       displacement,
        const Field &            inverse,
-       const Field &            workspace,
-       double *                 scalars);
+       const Field &            workspace);
 
-/** One relaxed step of the above: v <- v - step clip(e, step norms[1]), `norms` in device memory (see Norms). */
-ITK_ENGINE_DECLARE(
-  void InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse))
-
-void
-InvertUpdate(const Device & device, float step, const ConstField & error, const double * norms, const Field & inverse);
+/** The iterations of the above, from the contents of `inverse`; returns where they ended. */
+ITK_ENGINE_DECLARE(InvertState Invert(const Device &           device,
+                                      const InvertParameters & parameters,
+                                      const InvertStopping &   stopping,
+                                      const ConstField &       displacement,
+                                      const Field &            inverse,
+                                      const Field &            workspace))
 
 /** Sets all components to 0 on the first and last planes along the first `axes` axes. Deterministic. */
 ITK_ENGINE_DECLARE(void ZeroBoundary(const Device & device, int axes, const Field & field))

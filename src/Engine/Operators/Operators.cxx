@@ -158,6 +158,15 @@ LinearCombination(const Device &     device,
 }
 
 void
+Multiply(const Device & device, const ConstField & x, const ConstField & y, const Field & output)
+{
+  RequireField(x, output.lattice, output.components, "x");
+  RequireField(y, output.lattice, output.components, "y");
+  RequireField(output, output.lattice, output.components, "output");
+  ITK_ENGINE_DISPATCH(device, Multiply(device, x, y, output));
+}
+
+void
 CombineEnergies(const Device & device, const EnergyWeights & weights, const double * energies, double * result)
 {
   if (weights.count < 1 || weights.count > EnergyWeights::Maximum)
@@ -216,17 +225,17 @@ JacobianDeterminant(const Device &     device,
 }
 
 void
-RelaxFolds(const Device & device,
-           float          threshold,
-           const Field &  displacement,
-           double *       count,
-           const Mask &   flags,
-           const Field &  workspace)
+RelaxFolds(const Device &     device,
+           const FoldLimits & limits,
+           const Field &      displacement,
+           double *           count,
+           const Mask &       flags,
+           const Field &      workspace)
 {
   RequireField(displacement, displacement.lattice, 3, "displacement");
   RequireField(flags, displacement.lattice, 1, "flags");
   RequireField(workspace, displacement.lattice, 3, "workspace");
-  ITK_ENGINE_DISPATCH(device, RelaxFolds(device, threshold, displacement, count, flags, workspace));
+  ITK_ENGINE_DISPATCH(device, RelaxFolds(device, limits, displacement, count, flags, workspace));
 }
 
 void

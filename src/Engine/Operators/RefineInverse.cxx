@@ -22,6 +22,10 @@ RefineInverse(const Device &                  device,
   {
     ThrowError("RefineInverse: ", parameters.maximumIterations, " iterations: a number >= 0 is needed");
   }
+  if (parameters.maximumCells < 0)
+  {
+    ThrowError("RefineInverse: at most ", parameters.maximumCells, " cells: a number >= 0 is needed");
+  }
   if (!(parameters.tolerance >= 0.0f))
   {
     ThrowError("RefineInverse: the tolerance is ", parameters.tolerance, ": a number >= 0 is needed");
@@ -40,7 +44,7 @@ InvertByNewton(const Device &                  device,
   InvertParameters start;
   start.maximumIterations = 5;
   start.outside = parameters.outside;
-  InvertResult result = Invert(device, start, displacement, inverse, workspace, scalars);
+  InvertResult result = Invert(device, start, displacement, inverse, workspace);
   RefineInverse(device, parameters, displacement, inverse, scalars);
   double residuals[2];
   device.CopyToHost(residuals, scalars, sizeof(residuals));

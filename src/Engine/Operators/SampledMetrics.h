@@ -5,6 +5,8 @@
 #include "../Core/Dispatch.h"
 #include "../Math/MetricSamples.h"
 
+#include <algorithm>
+
 namespace itk
 {
 namespace engine
@@ -29,6 +31,17 @@ struct MetricSamples
   SampleRounding        fixedRounding = SampleRounding::None;
   SampleRounding        movingRounding = SampleRounding::None;
 };
+
+/** Whether the voxels of the virtual grid are those of both images: then their values are taken as they are. */
+template <typename T>
+bool
+AreSamplesVoxels(const MetricSamples & samples, const SampleImage<T> & fixed, const SampleImage<T> & moving)
+{
+  const int * const size = samples.lattice.own.size;
+  return samples.fixedMap.IsIdentity() && samples.movingMap.IsIdentity() && !samples.movingMask.data &&
+         fixed.components == 1 && moving.components == 1 && std::equal(size, size + 3, fixed.size) &&
+         std::equal(size, size + 3, moving.size);
+}
 
 /** Linear interpolation of both images at the mapped places. Voxels that are not valid hold 0. T: float or double. */
 template <typename T>

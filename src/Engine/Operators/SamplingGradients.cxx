@@ -256,9 +256,9 @@ ComposeGradient(const Device &            device,
       ThrowError("ComposeGradient: the gradient to the inner displacement must be neither of the displacements");
     }
   }
-  if (parameters.innerMaximum)
+  if (parameters.innerMaximum || parameters.outerScale.largest)
   {
-    ThrowError("ComposeGradient: innerMaximum is set: the scale of the inner displacement must be a constant");
+    ThrowError("ComposeGradient: a largest norm is set: the scales of the displacements must be constants");
   }
   if (!gradients.outer && !gradients.inner && !gradients.affine)
   {
@@ -271,7 +271,7 @@ ComposeGradient(const Device &            device,
   backwards.displacement = gradients.inner;
   backwards.affine = gradients.affine;
   BackwardsWeights weights;
-  weights.sample = parameters.outerWeight;
+  weights.sample = parameters.outerScale.scale;
   weights.direct = parameters.innerWeight * parameters.innerScale;
   SampleBackwards(device, sampling, outer, inner, slope, weights, backwards, workspace, plan);
 }

@@ -211,7 +211,7 @@ GreedySolver::RunLevel(unsigned int        level,
     GaussianSmooth(m_Device, totalKernels, SmoothBoundary::ZeroFlux, next, state, direction);
     if (m_Parameters.minimumJacobian > 0.0 && !isVelocity)
     {
-      RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), state, folds, flags, gradient);
+      RelaxFolds(m_Device, { static_cast<float>(m_Parameters.minimumJacobian) }, state, folds, flags, gradient);
     }
   };
 

@@ -17,10 +17,13 @@ RemoveFolds(const Device & device,
     return;
   }
   const Buffer<double> count(device, 1);
-  constexpr int        maximumPasses = 200;
+  FoldLimits           limits;
+  limits.central = static_cast<float>(threshold);
+  limits.oneSided = 0.1f * limits.central;
+  constexpr int maximumPasses = 200;
   for (int pass = 0; pass < maximumPasses; ++pass)
   {
-    RelaxFolds(device, static_cast<float>(threshold), displacement, count.Data(), flags, workspace);
+    RelaxFolds(device, limits, displacement, count.Data(), flags, workspace);
     double number = 0.0;
     device.CopyToHost(&number, count.Data(), sizeof(number));
     if (number == 0.0)

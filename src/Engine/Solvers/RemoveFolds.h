@@ -8,8 +8,8 @@ namespace itk
 {
 namespace engine
 {
-/** Relaxes (RelaxFolds) until no determinant is below the threshold, as a guarantee outside of the iterations; at most 200 passes.
- * Nothing if the threshold is not positive. Arguments as RelaxFolds. */
+/** Relaxes (RelaxFolds) until no central determinant is below the threshold and no one-sided one below a tenth of it, as a
+ * guarantee outside of the iterations; at most 200 passes. Nothing if the threshold is not positive. Arguments as RelaxFolds. */
 void
 RemoveFolds(const Device & device,
             double         threshold,

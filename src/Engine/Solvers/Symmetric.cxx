@@ -242,8 +242,8 @@ SymmetricSolver::CleanMaps() const
   {
     RemoveFolds(
       m_Device, m_Parameters.minimumJacobian, m_State.fields[i], Mask(flags.Data(), lattice), workspace);
-    InvertByNewton(
-      m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], workspace, scalars.Data());
+    // from what the iterations have kept near
+    RefineInverse(m_Device, RefineInverseParameters(), m_State.fields[i], m_State.fields[i + 1], scalars.Data());
   }
 }
 
@@ -267,16 +267,13 @@ SymmetricSolver::WriteForward(const Field & displacement) const
 }
 
 void
-SymmetricSolver::WriteInverse(const Field & displacement) const
+SymmetricSolver::WriteInverse(const ConstField & forward, const Field & displacement) const
 {
   this->Join(m_State.FixedToMiddleInverse(), m_State.MovingToMiddle(), displacement);
   if (m_Parameters.derivative == MidpointDerivative::Exact)
   {
     // the composition of sampled inverses misses the inverse of the sampled composition by a part of a voxel
-    const Buffer<float>  buffer(m_Device, displacement.NumberOfValues());
     const Buffer<double> residuals(m_Device, 2);
-    const Field          forward(buffer.Data(), displacement.lattice, 3);
-    this->WriteForward(forward);
     RefineInverse(m_Device, RefineInverseParameters(), forward, displacement, residuals.Data());
     m_Device.Synchronize();
   }

@@ -102,7 +102,8 @@ struct SymmetricReport
  *         Exact leaves out the second and takes Newton's method (Operators/RefineInverse.h) to 0.02 voxel, at the end of a
  *         level to its last digits.
  * The metric's value is the mean over both directions. A level ends after its iterations or when ITK's window slope falls below
- * the threshold. The value is read in each iteration, with Itk the residuals of the inversions in each of theirs.
+ * the threshold. The host waits for the value in each iteration, but not for what comes after it; with Itk for each inversion
+ * too. Exact iterations are replayed as CUDA graphs.
  *
  * Result: u = m^-1 o f from fixed to moving image, and f^-1 o m back (Exact: refined to be the inverse of u), on the grid of the
  * last level.
@@ -131,11 +132,12 @@ public:
     return m_State;
   }
 
-  /** The composed maps on the grid of State(), in voxels of it. */
+  /** The composed maps on the grid of State(), in voxels of it.
+   * \param forward as WriteForward has written it. */
   void
   WriteForward(const Field & displacement) const;
   void
-  WriteInverse(const Field & displacement) const;
+  WriteInverse(const ConstField & forward, const Field & displacement) const;
 
   /** Bytes that Run needs at its largest level, the images not counted. */
   std::size_t

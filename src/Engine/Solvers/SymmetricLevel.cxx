@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "SymmetricLevel.h"
 
+#include "../Core/RecordWork.h"
 #include "../Operators/Arithmetic.h"
 #include "../Operators/Compose.h"
 #include "../Operators/Invert.h"
@@ -76,9 +77,11 @@ SymmetricLevel::SymmetricLevel(const Device &              device,
   , m_Metric(metric)
   , m_Geometry(geometry)
   , m_Lattice(geometry.lattice)
+  , m_Iterations(parameters.levels[level].iterations)
   , m_ToIndex(toIndex)
   , m_Units(problem, geometry)
   , m_Arena(device, ArenaBytes(problem, parameters, metric, level, geometry.lattice))
+  , m_Values(device, MidpointMetric::NumberOfEnergies)
 {
   const SolverLevel & settings = parameters.levels[level];
   MakeSide(m_Fixed, problem.fixed, problem.fixedMask, settings.fixedVariance, m_FixedBuffer);
@@ -240,37 +243,65 @@ SymmetricLevel::Smooth(const SymmetricKernel (&kernels)[3], double variance, con
 }
 
 void
-SymmetricLevel::TakeStep(Side & side, const Field & gradient)
+SymmetricLevel::TakeStep(Side & side, const Field & gradient, const Field & step)
 {
-  NormalizeStepParameters normalization;
-  normalization.scale = static_cast<float>(m_Parameters.learningRate);
-  side.update = gradient;
-  if (m_Parameters.step == SymmetricStep::Rule)
+  const bool isRule = m_Parameters.step == SymmetricStep::Rule;
+  side.update = step;
+  if (isRule && m_Parameters.updateVariance > 0.0)
   {
-    side.stepRule->TakeDirection(nullptr, m_Energies, m_UpdateKernels, gradient, gradient); // smoothed already
-    normalization.limitOnly = true;
-    NormalizeStep(m_Device, normalization, side.stepRule->LargestNorm(), gradient);
-    return;
+    side.stepRule->TakeDirection(nullptr, m_Energies, m_UpdateKernels, gradient, step);
+    ZeroBoundary(m_Device, m_Problem.dimension, step);
   }
-  Norms(m_Device, gradient, side.norms);
-  NormalizeStep(m_Device, normalization, side.norms + 1, gradient);
+  else
+  {
+    Smooth(m_UpdateKernels, m_Parameters.updateVariance, gradient, step);
+    if (isRule)
+    {
+      side.stepRule->TakeDirection(nullptr, m_Energies, m_UpdateKernels, step, step);
+    }
+    else
+    {
+      Norms(m_Device, step, side.norms);
+    }
+  }
+  side.largest = isRule ? side.stepRule->LargestNorm() : side.norms + 1;
+  if (m_Parameters.averageMidPointGradients || !m_ToIndex.IsIdentity())
+  {
+    NormalizeStepParameters normalization;
+    normalization.scale = static_cast<float>(m_Parameters.learningRate);
+    normalization.limitOnly = isRule;
+    NormalizeStep(m_Device, normalization, side.largest, step);
+    side.largest = nullptr;
+  }
 }
 
 void
-SymmetricLevel::ApplyUpdate(const Field & update, const Field & spare, const Field & map, const Field & inverse)
+SymmetricLevel::ApplyUpdate(const Side & side, const Field & spare, const Field & map, const Field & inverse)
 {
-  ComposeInUnit(m_Device, m_ToIndex, Outside::Value, update, map, spare);
+  if (side.largest)
+  {
+    ComposeParameters composition;
+    composition.outerScale.scale = static_cast<float>(m_Parameters.learningRate);
+    composition.outerScale.largest = side.largest;
+    composition.outerScale.limitOnly = m_Parameters.step == SymmetricStep::Rule;
+    Compose(m_Device, composition, side.update, map, spare);
+  }
+  else
+  {
+    ComposeInUnit(m_Device, m_ToIndex, Outside::Value, side.update, map, spare);
+  }
   Smooth(m_TotalKernels, m_Parameters.totalVariance, spare, map);
   if (m_Parameters.minimumJacobian > 0.0)
   {
     const Mask flags(reinterpret_cast<unsigned char *>(m_Spare[3].data), m_Lattice);
-    RelaxFolds(m_Device, static_cast<float>(m_Parameters.minimumJacobian), map, m_Scalars, flags, spare);
+    RelaxFolds(m_Device, { static_cast<float>(m_Parameters.minimumJacobian) }, map, m_Scalars, flags, spare);
   }
   if (m_Parameters.derivative == MidpointDerivative::Exact)
   {
     // Near at each voxel is enough for warping, and needs no number from the device; the level's end inverts well.
     RefineInverseParameters refinement;
     refinement.maximumIterations = 5;
+    refinement.maximumCells = 0;
     refinement.tolerance = 0.02f;
     RefineInverse(m_Device, refinement, map, inverse, m_Scalars);
     return;
@@ -280,12 +311,12 @@ SymmetricLevel::ApplyUpdate(const Field & update, const Field & spare, const Fie
   inversion.stepAfterTolerance = true;
   inversion.zeroBoundaryAxes = m_Problem.dimension;
   inversion.toIndex = m_ToIndex;
-  Invert(m_Device, inversion, map, inverse, spare, m_Scalars);
-  Invert(m_Device, inversion, inverse, map, spare, m_Scalars);
+  Invert(m_Device, inversion, map, inverse, spare);
+  Invert(m_Device, inversion, inverse, map, spare);
 }
 
-double
-SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
+void
+SymmetricLevel::Evaluate(int iteration, const SymmetricState & state)
 {
   WarpToMiddle(state);
   MidpointImages images;
@@ -301,35 +332,65 @@ SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
     images.movingMask = images.movingMask ? images.movingMask : images.valid;
   }
   m_Metric.Evaluate(images, m_Energies, m_Scratch);
+}
 
+void
+SymmetricLevel::Update(const SymmetricState & state)
+{
   if (m_Parameters.derivative == MidpointDerivative::Itk)
   {
     // the moving image's gradient moves the map of the fixed image, and the other way round, as ITK has it
-    TakeGradient(false, images.moving, 1.0f, m_Spare[0]);
-    TakeGradient(true, images.fixed, 1.0f, m_Spare[1]);
+    TakeGradient(false, m_Moving.atMiddle, 1.0f, m_Spare[0]);
+    TakeGradient(true, m_Fixed.atMiddle, 1.0f, m_Spare[1]);
   }
   else
   {
     // An update d of a map takes its image at the middle from x - d. A step rule wants the gradient, of which the step is
     // the other direction.
     const float scale = m_Parameters.step == SymmetricStep::Rule ? -1.0f : 1.0f;
-    TakeGradient(true, images.fixed, scale, m_Spare[0]);
-    TakeGradient(false, images.moving, scale, m_Spare[1]);
+    TakeGradient(true, m_Fixed.atMiddle, scale, m_Spare[0]);
+    TakeGradient(false, m_Moving.atMiddle, scale, m_Spare[1]);
   }
-  Smooth(m_UpdateKernels, m_Parameters.updateVariance, m_Spare[0], m_Spare[2]);
-  TakeStep(m_Fixed, m_Spare[2]);
-  Smooth(m_UpdateKernels, m_Parameters.updateVariance, m_Spare[1], m_Spare[0]);
-  TakeStep(m_Moving, m_Spare[0]);
+  TakeStep(m_Fixed, m_Spare[0], m_Spare[2]);
+  TakeStep(m_Moving, m_Spare[1], m_Spare[0]);
   if (m_Parameters.averageMidPointGradients)
   {
     LinearCombination(m_Device, 1.0f, m_Fixed.update, -1.0f, m_Moving.update, m_Fixed.update);
     LinearCombination(m_Device, -1.0f, m_Fixed.update, 0.0f, ConstField(), m_Moving.update);
   }
-  ApplyUpdate(m_Fixed.update, m_Spare[1], state.FixedToMiddle(), state.FixedToMiddleInverse());
-  ApplyUpdate(m_Moving.update, m_Spare[1], state.MovingToMiddle(), state.MovingToMiddleInverse());
+  ApplyUpdate(m_Fixed, m_Spare[1], state.FixedToMiddle(), state.FixedToMiddleInverse());
+  ApplyUpdate(m_Moving, m_Spare[1], state.MovingToMiddle(), state.MovingToMiddleInverse());
+}
 
+double
+SymmetricLevel::Iterate(int iteration, const SymmetricState & state)
+{
+  // ITK's inversions look at the device, which cannot be recorded.
+  if (iteration == 1 && m_Iterations >= IterationsToRecord && m_Parameters.derivative == MidpointDerivative::Exact)
+  {
+    m_Evaluate = RecordWork(m_Device, [this, &state] { this->Evaluate(1, state); });
+    m_Update = RecordWork(m_Device, [this, &state] { this->Update(state); });
+  }
+  if (m_Evaluate)
+  {
+    m_Evaluate();
+  }
+  else
+  {
+    this->Evaluate(iteration, state);
+  }
+  m_Values.Queue(m_Energies);
+  if (m_Update)
+  {
+    m_Update();
+  }
+  else
+  {
+    this->Update(state);
+  }
+  // There long since: what has been queued meanwhile keeps the device busy until the next iteration is.
   double energies[MidpointMetric::NumberOfEnergies];
-  m_Device.CopyToHost(energies, m_Energies, sizeof(energies));
+  std::copy_n(m_Values.Wait(), MidpointMetric::NumberOfEnergies, energies);
   return m_Metric.ToLoss(energies);
 }
 } // namespace engine

@@ -2,10 +2,12 @@
 #ifndef itkEngineSymmetricLevel_h
 #define itkEngineSymmetricLevel_h
 
+#include "../Core/LateCopy.h"
 #include "../Operators/GaussianSmooth.h"
 #include "../Operators/NormalizeStep.h"
 #include "MidpointUnits.h"
 
+#include <functional>
 #include <memory>
 
 namespace itk
@@ -32,9 +34,12 @@ public:
         unsigned int                level,
         const LevelGeometry &       geometry);
 
-  /** One iteration, counted from 0; returns the metric's value before its step. */
+  /** One iteration, counted from 0, of one state; returns the metric's value before its step. */
   double
   Iterate(int iteration, const SymmetricState & state);
+
+  /** With the exact derivative a level of so many iterations replays them from the second on (Core/RecordWork.h). */
+  static constexpr int IterationsToRecord = 5;
 
 private:
   /** One of the two images. */
@@ -46,7 +51,8 @@ private:
     Field              atMiddle;
     Mask               maskAtMiddle;
     Field              update;
-    double *           norms; ///< of the update
+    double *           norms;             ///< of the update, for SymmetricStep::LargestNorm
+    const double *     largest = nullptr; ///< norm of the update, which is yet to be scaled by it
     std::unique_ptr<StepRule> stepRule;
   };
 
@@ -57,20 +63,26 @@ private:
   void
   WarpToMiddle(const SymmetricState & state);
 
+  /** The parts of an iteration: the metric, and what its slopes do to the maps. */
+  void
+  Evaluate(int iteration, const SymmetricState & state);
+  void
+  Update(const SymmetricState & state);
+
   /** Writes the gradient of one side's update. */
   void
   TakeGradient(bool ofFixed, const ConstField & image, float scale, const Field & gradient);
 
-  /** Scales a smoothed gradient to a step. */
+  /** Smooths a gradient and makes a step of it. The gradient is overwritten. */
   void
-  TakeStep(Side & side, const Field & gradient);
+  TakeStep(Side & side, const Field & gradient, const Field & step);
 
   void
   Smooth(const SymmetricKernel (&kernels)[3], double variance, const Field & input, const Field & output);
 
   /** Composes a map with its update, and finds its inverse. */
   void
-  ApplyUpdate(const Field & update, const Field & spare, const Field & map, const Field & inverse);
+  ApplyUpdate(const Side & side, const Field & spare, const Field & map, const Field & inverse);
 
   Device                      m_Device;
   const SymmetricProblem &    m_Problem;
@@ -78,6 +90,7 @@ private:
   MidpointMetric              m_Metric;
   LevelGeometry               m_Geometry;
   Lattice                     m_Lattice;
+  int                         m_Iterations;
   Matrix3                     m_ToIndex;
   MidpointUnits               m_Units;
   Arena                       m_Arena;
@@ -89,9 +102,12 @@ private:
   Field                       m_Spare[4];
   float *                     m_Scratch = nullptr;
   double *                    m_Energies = nullptr;
-  double *                    m_Scalars = nullptr; ///< for inversions and folds
+  LateCopy                    m_Values; ///< of the energies
+  double *                    m_Scalars = nullptr; ///< for residuals and folds
   SymmetricKernel             m_UpdateKernels[3];
   SymmetricKernel             m_TotalKernels[3];
+  std::function<void()>       m_Evaluate; ///< recorded, as is
+  std::function<void()>       m_Update;   ///< this
 };
 } // namespace engine
 } // namespace itk

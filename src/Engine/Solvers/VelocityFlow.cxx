@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "VelocityFlow.h"
 
+#include "../Operators/Arithmetic.h"
 #include "../Operators/ComposeGradient.h"
+#include "../Operators/JacobianDeterminant.h"
 
 #include <algorithm>
 
@@ -146,7 +148,7 @@ VelocityFlow::StepParameters() const
   ComposeParameters parameters = CompositionParameters();
   parameters.innerScale = static_cast<float>(-h);
   parameters.innerWeight = 0.5f;
-  parameters.outerWeight = 0.5f * parameters.innerScale;
+  parameters.outerScale.scale = 0.5f * parameters.innerScale;
   return parameters;
 }
 
@@ -301,6 +303,48 @@ VelocityFlow::Adjoint(const Field & slope, const Field & gradient, bool accumula
     }
     isBegun[node.outer] = isBegun[node.inner] = true;
   }
+}
+
+void
+VelocityFlow::TransportDeterminant(const ConstField & displacement, const Field & determinant, float * workspace) const
+{
+  RequireIntegrated("TransportDeterminant");
+  RequireField(displacement, m_Lattice, 3, "displacement");
+  RequireField(determinant, m_Lattice, 1, "determinant");
+  RequireApart(displacement, determinant, "the displacement and the determinant");
+  RequireMemory(workspace, DeterminantWorkspace(), "workspace of TransportDeterminant");
+  const auto field = [&](int place) {
+    return Field(workspace + (place - 1) * Aligned(m_Lattice.NumberOfVoxels()), m_Lattice);
+  };
+  // A place for each node as for its tangent, and one more for what is sampled.
+  const auto at = [&](int node) {
+    const int place = m_Tape.tangentPlace[node];
+    return place == 0 ? determinant : field(place);
+  };
+  ResampleParameters sampling;
+  sampling.outside = m_Parameters.outside;
+  sampling.outsideValue = 1.0f;
+  const int last = static_cast<int>(m_Tape.nodes.size()) - 1;
+  for (int i = 0; i <= last; ++i)
+  {
+    const FlowTape::Node & node = m_Tape.nodes[i];
+    if (node.IsStep())
+    {
+      JacobianDeterminant(m_Device, Matrix3(), i == last ? displacement : ConstField(Kept(i)), at(i));
+    }
+    else
+    {
+      const Field sampled = field(m_Tape.tangentPlaces);
+      Resample(m_Device, sampling, at(node.outer), Kept(node.inner), sampled);
+      Multiply(m_Device, sampled, at(node.inner), at(i));
+    }
+  }
+}
+
+std::int64_t
+VelocityFlow::DeterminantWorkspace() const
+{
+  return m_Tape.nodes.size() == 1 ? 0 : m_Tape.tangentPlaces * Aligned(m_Lattice.NumberOfVoxels());
 }
 } // namespace engine
 } // namespace itk

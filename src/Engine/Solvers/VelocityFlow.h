@@ -100,6 +100,19 @@ public:
   std::int64_t
   AdjointWorkspace() const;
 
+  /** Determinant of the Jacobian of x -> x + u(x) for the last Integrate, carried along the characteristics: those of the
+   * single steps, by central differences, multiplied where the steps meet, J(x) = J_outer(x + inner(x)) J_inner(x). It is
+   * positive if those of the steps are.
+   * Mang, Biros: as above (the equation of which this is the discrete solution).
+   * \param displacement what Integrate gave.
+   * \param determinant  1 component.
+   * \param workspace    DeterminantWorkspace() floats; null if that is 0. */
+  void
+  TransportDeterminant(const ConstField & displacement, const Field & determinant, float * workspace) const;
+
+  std::int64_t
+  DeterminantWorkspace() const;
+
 private:
   /** The part of a field of all segments that belongs to one of the tape's. */
   template <typename T>
