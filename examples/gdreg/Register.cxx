@@ -77,7 +77,7 @@ CheckMemory(const RegisterSettings & settings, const ImageInformation & fixed, c
   if (settings.solver != SolverEnum::None)
   {
     const double perVoxel = settings.solver == SolverEnum::Symmetric     ? 190.0
-                            : settings.solver == SolverEnum::GaussNewton ? 150.0
+                            : settings.solver == SolverEnum::GaussNewton ? 50.0 + 125.0 * settings.gaussNewton.segments
                                                                          : 60.0;
     needed += perVoxel * static_cast<double>(fixed.numberOfVoxels) /
               std::pow(settings.shrinkFactors.back(), static_cast<double>(fixed.dimension));

@@ -44,7 +44,16 @@ public:
     setup.inputs.fixed = *m_DeviceFixed;
     setup.inputs.moving = *m_DeviceMoving;
     setup.inputs.fixedMask = masked ? ConstMask(*m_DeviceMask) : ConstMask();
-    const Matrix34 affine = MakeAffine(lattice, m_Moving.lattice, 3);
+    // The fixed grid lies inside the moving one: what begins or ceases to count has no derivative.
+    Matrix34 affine = MakeAffine(lattice, m_Moving.lattice, 3);
+    for (int i = 0; i < 3; ++i)
+    {
+      const double centre = 0.5 * (m_Moving.lattice.size[i] - 1);
+      for (int j = 0; m_Moving.lattice.size[i] > 1 && j < 4; ++j)
+      {
+        affine[i][j] = 0.7 * (affine[i][j] - (j == 3 ? centre : 0.0)) + (j == 3 ? centre : 0.0);
+      }
+    }
     setup.inputs.sampling.affine = ToAffineMap(affine);
     setup.inputs.sampling.displacementMatrix = ToMatrix3(LinearPart(affine));
     setup.inputs.sampling.outside = Outside::Clamp;
@@ -122,7 +131,7 @@ const MetricKind allKinds[] = { MetricKind::MeanSquares, MetricKind::Lncc, Metri
 // Checks that the gradient is that of the value, by differences of it on both sides, in 2D and 3D.
 TEST(GaussNewtonObjective, GradientMatchesDifferences)
 {
-  for (const Lattice & lattice : { Lattice(20, 17, 13), Lattice(31, 26, 1) })
+  for (const Lattice & lattice : { Lattice(20, 17, 13), Lattice(101, 86, 1) })
   {
     for (const MetricKind kind : allKinds)
     {
@@ -142,9 +151,10 @@ TEST(GaussNewtonObjective, GradientMatchesDifferences)
             test.Objective().Evaluate(test.Velocity());
             test.Objective().Gradient();
             const double   slope = -test.Objective().Inner(test.Objective().Residual(), test.Direction());
-            constexpr double step = 2e-3;
-            const double   difference = (test.ValueAt(step) - test.ValueAt(-step)) / (2.0 * step);
-            EXPECT_NEAR(slope, difference, 2e-3 * std::abs(difference) + 1e-7);
+            const double scale = test.Objective().Norm(test.Objective().Residual()) * test.Objective().Norm(test.Direction());
+            constexpr double step = 1e-2;
+            const double     difference = (test.ValueAt(step) - test.ValueAt(-step)) / (2.0 * step);
+            EXPECT_NEAR(slope, difference, 1e-3 * scale);
           }
         }
       }

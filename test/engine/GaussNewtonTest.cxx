@@ -53,7 +53,7 @@ TEST(GaussNewton, SyntheticProblemDoesNotDependOnTheGrid)
 {
   std::vector<int> newton;
   std::vector<int> products;
-  for (const int n : { 16, 32 })
+  for (const int n : { 32, 48 })
   {
     const SyntheticProblem synthetic(n, 0.5);
     const DeviceProblem    device(synthetic.fixed, synthetic.moving, synthetic.margin);
@@ -64,7 +64,7 @@ TEST(GaussNewton, SyntheticProblemDoesNotDependOnTheGrid)
     const auto &       level = result.report.levels[0];
     EXPECT_TRUE(level.converged);
     EXPECT_EQ(result.report.foldedVoxels, 0);
-    EXPECT_LE(result.report.finalMetricValue, 1e-2 * result.report.initialMetricValue) << n;
+    EXPECT_LE(result.report.finalMetricValue, 3e-3 * result.report.initialMetricValue) << n;
     EXPECT_LE(result.usedBytes, result.requiredBytes);
     newton.push_back(static_cast<int>(level.gradientNorms.size()) - 1);
     products.push_back(level.hessianProducts);
@@ -78,8 +78,9 @@ TEST(GaussNewton, PyramidEndsAtTheSameObjectiveSooner)
   const SyntheticProblem synthetic(32, 0.5);
   const DeviceProblem    device(synthetic.fixed, synthetic.moving, synthetic.margin);
   GaussNewtonParameters  parameters = MakeGaussNewtonParameters({ 1 });
-  const Registration     alone = Register(device.problem, parameters);
-  parameters = MakeGaussNewtonParameters({ 2, 1 });
+  parameters.gradientReduction = 5e-3;
+  const Registration alone = Register(device.problem, parameters);
+  parameters.levels = MakeGaussNewtonParameters({ 2, 1 }).levels;
   const Registration both = Register(device.problem, parameters);
   EXPECT_LT(both.report.levels[1].hessianProducts, alone.report.levels[0].hessianProducts);
   EXPECT_LE(both.report.finalMetricValue, 1.5 * alone.report.finalMetricValue);
@@ -152,7 +153,7 @@ TEST(GaussNewton, OtherMetricsAlignToo)
       parameters.metric.kind = kind;
       const Registration result = Register(device.problem, parameters);
       const HostField    zero(lattice, 3);
-      EXPECT_LE(RelativeError(result.displacement, truth), 0.6);
+      EXPECT_LE(RelativeError(result.displacement, truth), 0.7);
       EXPECT_LT(result.report.finalMetricValue, result.report.initialMetricValue);
       EXPECT_EQ(result.report.foldedVoxels, 0);
     }
