@@ -15,7 +15,12 @@ namespace
 class Case
 {
 public:
-  Case(const Lattice & lattice, MetricKind kind, int segments, int channels, bool masked)
+  Case(const Lattice & lattice,
+       MetricKind      kind,
+       int             segments,
+       int             channels,
+       bool            masked,
+       TransportKind   transport = TransportKind::Image)
     : m_Fixed(lattice, channels)
     , m_Moving(Lattice(lattice.size[0] + 2, lattice.size[1] + 3, lattice.size[2] == 1 ? 1 : lattice.size[2] + 1), channels)
     , m_Mask(MakeMask(lattice, 11, 0.3))
@@ -58,6 +63,7 @@ public:
     setup.inputs.sampling.displacementMatrix = ToMatrix3(LinearPart(affine));
     setup.inputs.sampling.outside = Outside::Clamp;
     setup.flow.segments = segments;
+    setup.transport = transport;
     setup.regularization.weight = 0.02;
     setup.regularization.divergenceWeight = 0.01;
     for (int d = 0; d < 3; ++d)
@@ -125,6 +131,15 @@ private:
   std::unique_ptr<GaussNewtonObjective> m_Objective;
 };
 
+const TransportKind bothTransports[] = { TransportKind::Image, TransportKind::Map };
+
+std::string
+Describe(MetricKind metric, TransportKind transport)
+{
+  return " metric " + std::to_string(static_cast<int>(metric)) +
+         (transport == TransportKind::Image ? " image " : " map ");
+}
+
 const MetricKind allKinds[] = { MetricKind::MeanSquares, MetricKind::Lncc, MetricKind::MutualInformation };
 } // namespace
 
@@ -145,16 +160,19 @@ TEST(GaussNewtonObjective, GradientMatchesDifferences)
             {
               continue;
             }
-            SCOPED_TRACE(Describe(lattice) + " metric " + std::to_string(static_cast<int>(kind)) + ' ' +
-                         std::to_string(segments) + (masked ? " masked " : " ") + std::to_string(channels));
-            Case test(lattice, kind, segments, channels, masked);
-            test.Objective().Evaluate(test.Velocity());
-            test.Objective().Gradient();
-            const double   slope = -test.Objective().Inner(test.Objective().Residual(), test.Direction());
-            const double scale = test.Objective().Norm(test.Objective().Residual()) * test.Objective().Norm(test.Direction());
-            constexpr double step = 1e-2;
-            const double     difference = (test.ValueAt(step) - test.ValueAt(-step)) / (2.0 * step);
-            EXPECT_NEAR(slope, difference, 1e-3 * scale);
+            for (const TransportKind transport : bothTransports)
+            {
+              SCOPED_TRACE(Describe(lattice) + Describe(kind, transport) + std::to_string(segments) +
+                           (masked ? " masked " : " ") + std::to_string(channels));
+              Case test(lattice, kind, segments, channels, masked, transport);
+              test.Objective().Evaluate(test.Velocity());
+              test.Objective().Gradient();
+              const double slope = -test.Objective().Inner(test.Objective().Residual(), test.Direction());
+              const double scale = test.Objective().Norm(test.Objective().Residual()) * test.Objective().Norm(test.Direction());
+              constexpr double step = 1e-2;
+              const double     difference = (test.ValueAt(step) - test.ValueAt(-step)) / (2.0 * step);
+              EXPECT_NEAR(slope, difference, 1e-3 * scale);
+            }
           }
         }
       }
@@ -165,22 +183,26 @@ TEST(GaussNewtonObjective, GradientMatchesDifferences)
 // Checks that what remains after the first order falls with the square of the step, over four decades of it.
 TEST(GaussNewtonObjective, TaylorRemainderIsOfSecondOrder)
 {
-  Case         test(Lattice(48, 40, 44), MetricKind::MeanSquares, 1, 1, false);
-  const double value = test.ValueAt(0.0);
-  test.Objective().Evaluate(test.Velocity());
-  test.Objective().Gradient();
-  const double slope = -test.Objective().Inner(test.Objective().Residual(), test.Direction());
-  double       before = 0.0;
-  for (int i = 0; i <= 8; ++i)
+  for (const TransportKind transport : bothTransports)
   {
-    const double step = std::pow(10.0, -0.5 * i);
-    const double remainder = std::abs(test.ValueAt(step) - value - step * slope);
-    // a line of slope 2 in the logarithms, down to the rounding of the value
-    if (i > 0)
+    SCOPED_TRACE(Describe(MetricKind::MeanSquares, transport));
+    Case         test(Lattice(48, 40, 44), MetricKind::MeanSquares, 1, 1, false, transport);
+    const double value = test.ValueAt(0.0);
+    test.Objective().Evaluate(test.Velocity());
+    test.Objective().Gradient();
+    const double slope = -test.Objective().Inner(test.Objective().Residual(), test.Direction());
+    double       before = 0.0;
+    for (int i = 0; i <= 8; ++i)
     {
-      EXPECT_LE(remainder, before / 10.0 * 1.6 + 1e-9 * value) << "at step " << step;
+      const double step = std::pow(10.0, -0.5 * i);
+      const double remainder = std::abs(test.ValueAt(step) - value - step * slope);
+      // a line of slope 2 in the logarithms, down to the rounding of the value
+      if (i > 0)
+      {
+        EXPECT_LE(remainder, before / 10.0 * 1.6 + 1e-9 * value) << "at step " << step;
+      }
+      before = remainder;
     }
-    before = remainder;
   }
 }
 
@@ -192,28 +214,30 @@ TEST(GaussNewtonObjective, HessianIsSymmetricAndPositive)
     {
       for (const int channels : { 1, 2 })
       {
-        SCOPED_TRACE("metric " + std::to_string(static_cast<int>(kind)) + ' ' + std::to_string(segments) + ' ' +
-                     std::to_string(channels));
-        const Lattice lattice(22, 17, 15);
-        Case          test(lattice, kind, segments, channels, channels == 1);
-        auto &        objective = test.Objective();
-        objective.Evaluate(test.Velocity());
-        objective.Gradient();
-        objective.PrepareCurvature();
-        const DeviceFloats a(MakeNoise(lattice, 3 * segments, 51, -1.0, 1.0));
-        const DeviceFloats b(MakeNoise(lattice, 3 * segments, 52, -1.0, 1.0));
-        const DeviceFloats ha(lattice, 3 * segments);
-        const DeviceFloats hb(lattice, 3 * segments);
-        objective.DataProduct(a, ha);
-        objective.DataProduct(b, hb);
-        const double dataScale = objective.Inner(a, ha) + objective.Inner(b, hb);
-        EXPECT_GT(objective.Inner(a, ha), 0.0);
-        EXPECT_NEAR(objective.Inner(b, ha), objective.Inner(a, hb), 1e-5 * dataScale);
-        objective.Regularize(a, ha);
-        objective.Regularize(b, hb);
-        const double scale = objective.Inner(a, ha) + objective.Inner(b, hb);
-        EXPECT_GT(objective.Inner(a, ha), 0.0);
-        EXPECT_NEAR(objective.Inner(b, ha), objective.Inner(a, hb), 1e-5 * scale);
+        for (const TransportKind transport : bothTransports)
+        {
+          SCOPED_TRACE(Describe(kind, transport) + std::to_string(segments) + ' ' + std::to_string(channels));
+          const Lattice lattice(22, 17, 15);
+          Case          test(lattice, kind, segments, channels, channels == 1, transport);
+          auto &        objective = test.Objective();
+          objective.Evaluate(test.Velocity());
+          objective.Gradient();
+          objective.PrepareCurvature();
+          const DeviceFloats a(MakeNoise(lattice, 3 * segments, 51, -1.0, 1.0));
+          const DeviceFloats b(MakeNoise(lattice, 3 * segments, 52, -1.0, 1.0));
+          const DeviceFloats ha(lattice, 3 * segments);
+          const DeviceFloats hb(lattice, 3 * segments);
+          objective.DataProduct(a, ha);
+          objective.DataProduct(b, hb);
+          const double dataScale = objective.Inner(a, ha) + objective.Inner(b, hb);
+          EXPECT_GT(objective.Inner(a, ha), 0.0);
+          EXPECT_NEAR(objective.Inner(b, ha), objective.Inner(a, hb), 1e-5 * dataScale);
+          objective.Regularize(a, ha);
+          objective.Regularize(b, hb);
+          const double scale = objective.Inner(a, ha) + objective.Inner(b, hb);
+          EXPECT_GT(objective.Inner(a, ha), 0.0);
+          EXPECT_NEAR(objective.Inner(b, ha), objective.Inner(a, hb), 1e-5 * scale);
+        }
       }
     }
   }
@@ -236,45 +260,55 @@ TEST(GaussNewtonObjective, HessianIsTheDerivativeOfTheGradientAtAMatch)
   setup.inputs.moving = deviceMoving;
   setup.inputs.sampling.outside = Outside::Clamp;
   setup.regularization.weight = 1e-6;
+  for (const TransportKind transport : bothTransports)
   {
-    VelocityFlow       flow(TestDevice(),
-                      lattice,
-                      setup.flow,
-                      Workspace(VelocityFlow::MemoryFloats(TestDevice(), lattice, setup.flow)).Data());
-    const Workspace    memory(VelocityFlow::MemoryFloats(TestDevice(), lattice, setup.flow));
-    VelocityFlow       kept(TestDevice(), lattice, setup.flow, memory.Data());
-    const DeviceFloats displacement(lattice, 3);
-    kept.Integrate(velocity, displacement);
-    Resample(TestDevice(), setup.inputs.sampling, deviceMoving, displacement, deviceFixed);
-  }
-  GaussNewtonObjective objective(TestDevice(), SolverMetric(TestDevice(), metric, 0.5f, 0.5f), setup);
-  EXPECT_LE(objective.Evaluate(velocity).loss, 1e-12);
-  objective.Gradient();
-  objective.PrepareCurvature();
-  const DeviceFloats product(lattice, 3);
-  const DeviceFloats regularized(lattice, 3);
-  objective.DataProduct(direction, product);
-  objective.Regularize(direction, regularized);
-  LinearCombination(TestDevice(), 1.0f, product, 1.0f, regularized, product);
-
-  constexpr float    step = 2e-3f;
-  const DeviceFloats trial(lattice, 3);
-  const DeviceFloats difference(lattice, 3);
-  for (const float sign : { 1.0f, -1.0f })
-  {
-    LinearCombination(TestDevice(), 1.0f, velocity, sign * step, direction, trial);
-    objective.Evaluate(trial);
+    SCOPED_TRACE(Describe(metric.kind, transport));
+    setup.transport = transport;
+    if (transport == TransportKind::Map)
+    {
+      const Workspace    memory(VelocityFlow::MemoryFloats(TestDevice(), lattice, setup.flow));
+      VelocityFlow       flow(TestDevice(), lattice, setup.flow, memory.Data());
+      const DeviceFloats displacement(lattice, 3);
+      flow.Integrate(velocity, displacement);
+      Resample(TestDevice(), setup.inputs.sampling, deviceMoving, displacement, deviceFixed);
+    }
+    else
+    {
+      const Workspace memory(ImageTransport::MemoryFloats(TestDevice(), lattice, 1, setup.flow));
+      ImageTransport  images(TestDevice(), lattice, 1, setup.flow, memory.Data());
+      LinearCombination(TestDevice(), 1.0f, deviceMoving, 0.0f, ConstField(), images.Start());
+      images.Integrate(velocity);
+      LinearCombination(TestDevice(), 1.0f, images.End(), 0.0f, ConstField(), deviceFixed);
+    }
+    GaussNewtonObjective objective(TestDevice(), SolverMetric(TestDevice(), metric, 0.5f, 0.5f), setup);
+    EXPECT_LE(objective.Evaluate(velocity).loss, 1e-12);
     objective.Gradient();
-    const float scale = -sign / (2.0f * step);
-    LinearCombination(TestDevice(),
-                      scale,
-                      objective.Residual(),
-                      sign > 0.0f ? 0.0f : 1.0f,
-                      sign > 0.0f ? ConstField() : ConstField(difference),
-                      difference);
+    objective.PrepareCurvature();
+    const DeviceFloats product(lattice, 3);
+    const DeviceFloats regularized(lattice, 3);
+    objective.DataProduct(direction, product);
+    objective.Regularize(direction, regularized);
+    LinearCombination(TestDevice(), 1.0f, product, 1.0f, regularized, product);
+
+    constexpr float    step = 2e-3f;
+    const DeviceFloats trial(lattice, 3);
+    const DeviceFloats difference(lattice, 3);
+    for (const float sign : { 1.0f, -1.0f })
+    {
+      LinearCombination(TestDevice(), 1.0f, velocity, sign * step, direction, trial);
+      objective.Evaluate(trial);
+      objective.Gradient();
+      const float scale = -sign / (2.0f * step);
+      LinearCombination(TestDevice(),
+                        scale,
+                        objective.Residual(),
+                        sign > 0.0f ? 0.0f : 1.0f,
+                        sign > 0.0f ? ConstField() : ConstField(difference),
+                        difference);
+    }
+    // kinks of the linear interpolant
+    EXPECT_RELATIVE_ERROR(difference.Download(), product.Download(), 2e-2);
   }
-  // kinks of the linear interpolant
-  EXPECT_RELATIVE_ERROR(difference.Download(), product.Download(), 2e-2);
 }
 
 TEST(GaussNewtonObjective, TheInverseOfTheRegularizationIsThat)
@@ -292,14 +326,17 @@ TEST(GaussNewtonObjective, TheInverseOfTheRegularizationIsThat)
 
 TEST(GaussNewtonObjective, BytesAreWhatItTakes)
 {
-  Case test(Lattice(18, 15, 20), MetricKind::MeanSquares, 1, 1, false);
-  TestDevice().ResetPeak();
-  const std::size_t before = TestDevice().BytesInUse();
-  MetricParameters  parameters;
-  parameters.kind = MetricKind::MeanSquares;
-  const SolverMetric         metric(TestDevice(), parameters, 0.5f, 0.5f);
-  const GaussNewtonObjective objective(TestDevice(), metric, test.Objective().GetSetup());
-  EXPECT_LE(TestDevice().PeakBytes() - before, GaussNewtonObjective::Bytes(TestDevice(), metric, objective.GetSetup()));
+  for (const TransportKind transport : bothTransports)
+  {
+    Case test(Lattice(18, 15, 20), MetricKind::MeanSquares, 1, 1, true, transport);
+    TestDevice().ResetPeak();
+    const std::size_t before = TestDevice().BytesInUse();
+    MetricParameters  parameters;
+    parameters.kind = MetricKind::MeanSquares;
+    const SolverMetric         metric(TestDevice(), parameters, 0.5f, 0.5f);
+    const GaussNewtonObjective objective(TestDevice(), metric, test.Objective().GetSetup());
+    EXPECT_LE(TestDevice().PeakBytes() - before, GaussNewtonObjective::Bytes(TestDevice(), metric, objective.GetSetup()));
+  }
 }
 } // namespace test
 } // namespace engine

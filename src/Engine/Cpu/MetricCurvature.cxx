@@ -74,6 +74,18 @@ CurvatureFactor(const Device &,
 }
 
 void
+CurvatureWeight(const Device &, float scale, const ConstField & curvature, const ConstMask & valid, const Field & output)
+{
+  ParallelForPieces(output.lattice.NumberOfVoxels(), [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    for (std::int64_t i = begin; i < end; ++i)
+    {
+      const bool counts = !valid || valid.data[i] != 0;
+      output.data[i] = counts ? scale * (curvature ? curvature.data[i] : 1.0f) : 0.0f;
+    }
+  });
+}
+
+void
 CurvatureMatrix(const Device &, const int (&factor)[3], const ConstField & curvature, bool accumulate, const Field & output)
 {
   const CurvatureView view{ curvature.data, curvature.lattice.NumberOfVoxels(), curvature.components == 3 };

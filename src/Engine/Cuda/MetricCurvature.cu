@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floor per voxel: CurvatureFactor 24 bytes (28 with a curvature), CurvatureProduct 36 with a vector and 48 with a matrix,
+// Floor per voxel: CurvatureFactor 24 bytes (28 with a curvature), CurvatureWeight 4 (8 with one), CurvatureProduct 36 with a vector and 48 with a matrix,
 // CurvatureMatrix 12 bytes and 24 per coarse voxel, LnccCurvature 24 and 20 besides its two smoothings. Once per Newton
 // step, but for CurvatureProduct.
 #include "../Operators/MetricCurvature.h"
@@ -49,6 +49,19 @@ __launch_bounds__(StreamThreads) CurvatureFactorKernel(const __grid_constant__ M
     gradient[i] = q[0];
     gradient[i + voxels] = q[1];
     gradient[i + 2 * voxels] = q[2];
+  });
+}
+
+__global__ void
+__launch_bounds__(StreamThreads) CurvatureWeightKernel(float                 scale,
+                                                       const float *         curvature,
+                                                       const unsigned char * valid,
+                                                       float *               output,
+                                                       std::int64_t          voxels)
+{
+  Stream(voxels, [&](std::int64_t i) {
+    const bool counts = !valid || valid[i] != 0;
+    output[i] = counts ? scale * (curvature ? curvature[i] : 1.0f) : 0.0f;
   });
 }
 
@@ -143,6 +156,20 @@ CurvatureFactor(const Device &     device,
   CurvatureFactorKernel<<<StreamGrid(voxels), StreamThreads, 0, stream>>>(
     matrix, scale, curvature.data, valid.data, gradient.data, voxels);
   CheckLaunch(device, "CurvatureFactor");
+}
+
+void
+CurvatureWeight(const Device &     device,
+                float              scale,
+                const ConstField & curvature,
+                const ConstMask &  valid,
+                const Field &      output)
+{
+  const cudaStream_t stream = Enter(device);
+  const std::int64_t voxels = output.lattice.NumberOfVoxels();
+  CurvatureWeightKernel<<<StreamGrid(voxels), StreamThreads, 0, stream>>>(
+    scale, curvature.data, valid.data, output.data, voxels);
+  CheckLaunch(device, "CurvatureWeight");
 }
 
 void

@@ -173,6 +173,12 @@ struct SplatArguments
   bool                         accumulate;
 };
 
+template <int components>
+struct Value
+{
+  float v[components];
+};
+
 /** (grad I)^T value at the position of a voxel, times the matrix's transpose. */
 __device__ __forceinline__ void
 PositionGradientAt(const SplatArguments & arguments, int x, int y, int z, int offset, const Vector3 & value, float (&q)[3])
@@ -200,7 +206,8 @@ PositionGradientAt(const SplatArguments & arguments, int x, int y, int z, int of
   }
 }
 
-template <bool hasAddend>
+/** An addend is for three components. */
+template <int components, bool hasAddend>
 __global__ void
 __launch_bounds__(SplatTileThreads, 2) VectorSplatKernel(const __grid_constant__ SplatArguments arguments)
 {
@@ -208,7 +215,7 @@ __launch_bounds__(SplatTileThreads, 2) VectorSplatKernel(const __grid_constant__
   __shared__ float      factors[2];
   __shared__ double     unit;
   const SplatTask &     task = arguments.task;
-  for (int i = threadIdx.x; i < 3 * SplatTileVoxels; i += SplatTileThreads)
+  for (int i = threadIdx.x; i < components * SplatTileVoxels; i += SplatTileThreads)
   {
     sums[i] = 0;
   }
@@ -225,17 +232,22 @@ __launch_bounds__(SplatTileThreads, 2) VectorSplatKernel(const __grid_constant__
     task,
     tile,
     [&](int offset) {
-      Vector3 value = LoadVector(arguments.value, offset);
+      Value<components> value;
 #pragma unroll
-      for (int c = 0; c < 3; ++c)
+      for (int c = 0; c < components; ++c)
+      {
+        value.v[c] = arguments.value.component[c][offset];
+      }
+#pragma unroll
+      for (int c = 0; c < components; ++c)
       {
         value.v[c] = value.v[c] * factors[0] * factors[1];
       }
       return value;
     },
-    [&](const Vector3 & value, int place, float weight) {
+    [&](const Value<components> & value, int place, float weight) {
 #pragma unroll
-      for (int c = 0; c < 3; ++c)
+      for (int c = 0; c < components; ++c)
       {
         atomicAdd(sums + c * SplatTileVoxels + place, __float2int_rn(value.v[c] * weight));
       }
@@ -252,23 +264,26 @@ __launch_bounds__(SplatTileThreads, 2) VectorSplatKernel(const __grid_constant__
     }
     const int offset = (z * task.map.size[1] + y) * task.map.size[0] + x;
     const int place = PlaceInTile(x - tile.origin[0], row % SplatTileY, row / SplatTileY);
-    float     sum[3];
-    float     q[3] = { 0.0f, 0.0f, 0.0f };
-    Vector3   value = { { 0.0f, 0.0f, 0.0f } };
+    float     sum[components];
 #pragma unroll
-    for (int c = 0; c < 3; ++c)
+    for (int c = 0; c < components; ++c)
     {
       sum[c] = static_cast<float>(factor * sums[c * SplatTileVoxels + place]);
     }
-    if (hasAddend)
+    if constexpr (hasAddend)
     {
-      value = LoadVector(arguments.value, offset);
+      const Vector3 value = LoadVector(arguments.value, offset);
+      float         q[3] = { 0.0f, 0.0f, 0.0f };
       PositionGradientAt(arguments, x, y, z, offset, value, q);
+#pragma unroll
+      for (int c = 0; c < 3; ++c)
+      {
+        sum[c] += arguments.direct * value.v[c] + arguments.scale * q[c];
+      }
     }
 #pragma unroll
-    for (int c = 0; c < 3; ++c)
+    for (int c = 0; c < components; ++c)
     {
-      sum[c] += arguments.direct * value.v[c] + arguments.scale * q[c];
       float * const to = arguments.output.component[c] + offset;
       *to = arguments.accumulate ? *to + sum[c] : sum[c];
     }
@@ -308,6 +323,34 @@ NumberOfTiles(const Lattice & target)
   return static_cast<unsigned int>(DivideUp(target.size[0], SplatTileX)) * DivideUp(target.size[1], SplatTileY) *
          DivideUp(target.size[2], SplatTileZ);
 }
+
+template <int components, bool hasAddend>
+void
+Scatter(const Device &             device,
+        const ResampleParameters & parameters,
+        const ConstField &         value,
+        const ConstField &         displacement,
+        float                      scale,
+        const VectorSplatAddend &  addend,
+        const Field &              output,
+        float *                    plan)
+{
+  const cudaStream_t    stream = Enter(device);
+  constexpr std::size_t bytes = components * SplatTileVoxels * sizeof(int);
+  SplatArguments        arguments{};
+  arguments.task = MakeTask(parameters, displacement, value.lattice, output.lattice, plan);
+  arguments.value = FieldComponents<const float>(value);
+  arguments.outer = FieldComponents<const float>(addend.outer);
+  arguments.output = FieldComponents<float>(output);
+  arguments.scale = scale;
+  arguments.direct = addend.outer ? addend.direct : 0.0f;
+  arguments.accumulate = parameters.accumulate;
+  cuda::MinimumMaximum(device, value, arguments.task.head->bounds, ConstMask());
+  const auto kernel = VectorSplatKernel<components, hasAddend>;
+  AllowSharedMemory(device, kernel, bytes);
+  kernel<<<NumberOfTiles(output.lattice), SplatTileThreads, bytes, stream>>>(arguments);
+  CheckLaunch(device, "VectorSplat");
+}
 } // namespace
 
 void
@@ -320,21 +363,23 @@ VectorSplat(const Device &             device,
             const Field &              output,
             float *                    plan)
 {
-  const cudaStream_t    stream = Enter(device);
-  constexpr std::size_t bytes = 3 * SplatTileVoxels * sizeof(int);
-  SplatArguments        arguments{};
-  arguments.task = MakeTask(parameters, displacement, value.lattice, output.lattice, plan);
-  arguments.value = FieldComponents<const float>(value);
-  arguments.outer = FieldComponents<const float>(addend.outer);
-  arguments.output = FieldComponents<float>(output);
-  arguments.scale = scale;
-  arguments.direct = addend.outer ? addend.direct : 0.0f;
-  arguments.accumulate = parameters.accumulate;
-  cuda::MinimumMaximum(device, value, arguments.task.head->bounds, ConstMask());
-  const auto kernel = addend.outer ? VectorSplatKernel<true> : VectorSplatKernel<false>;
-  AllowSharedMemory(device, kernel, bytes);
-  kernel<<<NumberOfTiles(output.lattice), SplatTileThreads, bytes, stream>>>(arguments);
-  CheckLaunch(device, "VectorSplat");
+  if (value.components != 3)
+  {
+    for (int c = 0; c < value.components; ++c)
+    {
+      Scatter<1, false>(device,
+                        parameters,
+                        ConstField(value.Component(c), value.lattice),
+                        displacement,
+                        scale,
+                        VectorSplatAddend(),
+                        Field(output.Component(c), output.lattice),
+                        plan);
+    }
+    return;
+  }
+  const auto scatter = addend.outer ? Scatter<3, true> : Scatter<3, false>;
+  scatter(device, parameters, value, displacement, scale, addend, output, plan);
 }
 
 void

@@ -14,6 +14,23 @@ RequireCurvature(const ConstField & curvature)
 {
   RequireField(curvature, curvature.lattice, curvature.components == 6 ? 6 : 3, "curvature");
 }
+
+void
+RequireWeight(const char * name, float scale, const ConstField & curvature, const ConstMask & valid, const Lattice & lattice)
+{
+  if (curvature)
+  {
+    RequireField(curvature, lattice, 1, "curvature");
+  }
+  if (valid)
+  {
+    RequireField(valid, lattice, 1, "valid");
+  }
+  if (!(scale >= 0.0f) || !std::isfinite(scale))
+  {
+    ThrowError(name, ": scale is ", scale, ": a number >= 0 is needed");
+  }
+}
 } // namespace
 
 void
@@ -25,19 +42,20 @@ CurvatureFactor(const Device &     device,
                 const Field &      gradient)
 {
   RequireField(gradient, gradient.lattice, 3, "gradient");
-  if (curvature)
-  {
-    RequireField(curvature, gradient.lattice, 1, "curvature");
-  }
-  if (valid)
-  {
-    RequireField(valid, gradient.lattice, 1, "valid");
-  }
-  if (!(scale >= 0.0f) || !std::isfinite(scale))
-  {
-    ThrowError("CurvatureFactor: scale is ", scale, ": a number >= 0 is needed");
-  }
+  RequireWeight("CurvatureFactor", scale, curvature, valid, gradient.lattice);
   ITK_ENGINE_DISPATCH(device, CurvatureFactor(device, matrix, scale, curvature, valid, gradient));
+}
+
+void
+CurvatureWeight(const Device &     device,
+                float              scale,
+                const ConstField & curvature,
+                const ConstMask &  valid,
+                const Field &      output)
+{
+  RequireField(output, output.lattice, 1, "output");
+  RequireWeight("CurvatureWeight", scale, curvature, valid, output.lattice);
+  ITK_ENGINE_DISPATCH(device, CurvatureWeight(device, scale, curvature, valid, output));
 }
 
 void

@@ -35,6 +35,24 @@ CurvatureFactor(const Device &     device,
                 const ConstMask &  valid,
                 const Field &      gradient);
 
+/** output <- scale h(x), or the scale alone, 0 where not valid: the curvature as a weight of intensities.
+ *
+ * \param scale     a number >= 0, and \param curvature h, scalar, >= 0; absent: 1.
+ * \param valid     optional: 0 excludes a voxel.
+ * \param output    scalar; it may be h. Deterministic. */
+ITK_ENGINE_DECLARE(void CurvatureWeight(const Device &     device,
+                                        float              scale,
+                                        const ConstField & curvature,
+                                        const ConstMask &  valid,
+                                        const Field &      output))
+
+void
+CurvatureWeight(const Device &     device,
+                float              scale,
+                const ConstField & curvature,
+                const ConstMask &  valid,
+                const Field &      output);
+
 /** Mean of the matrices over the voxels of `factor` that make one of the coarser lattice, for coarser voxels:
  *
  *   output(X)_ij = factor_i factor_j mean over the block of X of (g g^T)_ij or G_ij.

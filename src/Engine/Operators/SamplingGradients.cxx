@@ -167,7 +167,8 @@ ResampleGradient(const Device &             device,
                  const ConstField &         displacement,
                  const ConstField &         slope,
                  const ResampleGradients &  gradients,
-                 float *                    workspace)
+                 float *                    workspace,
+                 float *                    plan)
 {
   RequireLinear(parameters, "ResampleGradient");
   RequireField(moving, moving.lattice, moving.components, "moving image");
@@ -197,13 +198,33 @@ ResampleGradient(const Device &             device,
   {
     ThrowError("ResampleGradient: nothing to compute: all gradients are absent");
   }
-  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace, nullptr);
+  SampleBackwards(device, parameters, moving, displacement, slope, BackwardsWeights(), gradients, workspace, plan);
 }
 
 std::int64_t
 ResampleGradientWorkspace(const Device & device, const Lattice & movingLattice, const ResampleGradients & gradients)
 {
   return gradients.moving ? SplatWorkspace(device, movingLattice) : 0;
+}
+
+void
+PlanResampleGradient(const Device &             device,
+                     const ResampleParameters & parameters,
+                     const Lattice &            movingLattice,
+                     const ConstField &         displacement,
+                     float *                    plan)
+{
+  RequireLinear(parameters, "PlanResampleGradient");
+  RequireField(displacement, displacement.lattice, 3, "displacement");
+  RequireWorkspace(plan, ResampleGradientPlan(device, displacement.lattice), "PlanResampleGradient");
+  ITK_ENGINE_DISPATCH(device, PlanVectorSplat(device, parameters, displacement, movingLattice, plan));
+}
+
+std::int64_t
+ResampleGradientPlan(const Device & device, const Lattice & displacementLattice)
+{
+  static_cast<void>(device); // not asked without the CUDA backend
+  return ITK_ENGINE_DISPATCH(device, VectorSplatPlan(displacementLattice));
 }
 
 namespace
@@ -290,15 +311,13 @@ PlanComposeGradient(const Device &            device,
                     float *                   plan)
 {
   RequireField(inner, inner.lattice, 3, "inner displacement");
-  RequireWorkspace(plan, ComposeGradientPlan(device, inner.lattice), "PlanComposeGradient");
-  ITK_ENGINE_DISPATCH(device, PlanVectorSplat(device, SamplingOf(parameters), inner, outerLattice, plan));
+  PlanResampleGradient(device, SamplingOf(parameters), outerLattice, inner, plan);
 }
 
 std::int64_t
 ComposeGradientPlan(const Device & device, const Lattice & innerLattice)
 {
-  static_cast<void>(device); // not asked without the CUDA backend
-  return ITK_ENGINE_DISPATCH(device, VectorSplatPlan(innerLattice));
+  return ResampleGradientPlan(device, innerLattice);
 }
 
 void

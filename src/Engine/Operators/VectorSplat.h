@@ -15,11 +15,12 @@ struct VectorSplatAddend
   float      direct = 0.0f; ///< multiplies the value itself
 };
 
-/** Splat of three components at positions that several calls have in common, as the products of a Krylov solver do:
+/** Splat at positions that several calls have in common, as the products of a Krylov solver do:
  *
  *   output(y) = scale (sum over x of w(y, p(x)) value(x)) + direct value(y) + scale B^T (grad I)^T value(y) at p(y),
  *
- * the latter two only with an addend, whose lattice and the value's must be the output's. In Splat.h is what w and p are.
+ * the latter two only with an addend, whose lattice and the value's must be the output's, for three components. In Splat.h
+ * is what w and p are. Any number of components; three go in one pass, else each in its own.
  *
  * \param parameters   as given to PlanVectorSplat, but for `accumulate`: output += instead of =.
  * \param displacement as given to PlanVectorSplat, with the same values.

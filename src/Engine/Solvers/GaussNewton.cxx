@@ -87,6 +87,7 @@ GaussNewtonSolver::MakeSetup(const LevelImages & images, double weight) const
   setup.scale = m_Scale;
   setup.flow.timeSteps = m_Parameters.timeSteps;
   setup.flow.segments = m_Parameters.segments;
+  setup.transport = m_Parameters.transport;
   double volume = 1.0;
   int    axes = 0;
   for (int d = 0; d < 3; ++d)
@@ -242,7 +243,7 @@ GaussNewtonSolver::RunLevel(unsigned int        level,
     {
       break;
     }
-    objective.PrepareCurvature();
+    objective.PrepareCurvature(preconditioner != nullptr);
     if (preconditioner)
     {
       preconditioner->Update();

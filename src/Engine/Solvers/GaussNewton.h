@@ -44,6 +44,7 @@ struct GaussNewtonParameters
   double           divergenceWeight = 1e-4; ///< of the penalty of volume change, >= 0
   int              timeSteps = 4;
   int              segments = 1; ///< the velocity is constant in each of so many parts of the time
+  TransportKind    transport = TransportKind::Image;
   double           gradientReduction = 5e-2; ///< ends where |g| is this share of that at v = 0 on the same level
   KrylovForcing    forcing = KrylovForcing::Superlinear;
   double           krylovTolerance = 0.1; ///< of KrylovForcing::Constant
@@ -74,12 +75,13 @@ struct GaussNewtonReport
 
 /** Registration by the flow of a velocity v, found by Gauss-Newton-Krylov steps: minimises
  *
- *   J(v) = D(F, M o (x + u_v)) + R(v),
+ *   J(v) = D(F, M_v) + R(v),
  *
  * D from a metric (mean squares: 1/2 the mean of (F - M)^2 per voxel; others are scaled to have its size at v = 0), R the
- * seminorm of order 1 to 3 with a penalty of the divergence (Operators/SpectralRegularization.h), u_v the map of
- * Solvers/VelocityFlow.h. It discretises first and then differentiates, so that gradient and matrix belong to the very number
- * that the line search sees.
+ * seminorm of order 1 to 3 with a penalty of the divergence (Operators/SpectralRegularization.h), M_v the moving image as v
+ * carries it along (TransportKind). It discretises first and then differentiates, so that gradient and matrix belong to the
+ * very number that the line search sees. The result is the map of Solvers/VelocityFlow.h, and the reported values at full
+ * resolution are those of the image that it samples once.
  *
  * Coarse to fine; on each level, from the velocity of the one before, Newton steps H x = -g by conjugate gradients to the
  * tolerance of the forcing, preconditioned by B^-1, then Armijo's rule (half the step, up to 10 times; 1e-4 of the slope). A level
@@ -88,8 +90,8 @@ struct GaussNewtonReport
  *
  * Deterministic. Sources: Mang, Biros: An inexact Newton-Krylov algorithm for constrained diffeomorphic image registration,
  * SIAM J. Imaging Sciences 8 (2015); Mang, Gholami, Davatzikos, Biros: CLAIRE: a distributed-memory solver for constrained
- * large deformation diffeomorphic image registration, SIAM J. Sci. Comput. 41 (2019). Differences: the map is
- * transported, not the image; the gradient of the penalty is not projected. */
+ * large deformation diffeomorphic image registration, SIAM J. Sci. Comput. 41 (2019). Differences: what is discretised is
+ * optimised, not the other way round; the gradient of the penalty is not projected. */
 class GaussNewtonSolver
 {
 public:

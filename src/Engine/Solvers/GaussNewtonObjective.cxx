@@ -48,11 +48,19 @@ GaussNewtonObjective::MakeSizes(const Device &       device,
   Sizes              sizes;
   sizes.vectors = Round(3 * setup.flow.segments * voxels);
   sizes.curvature = Round((metric.NumberOfComponents() > 1 ? 6 : 3) * voxels);
-  sizes.flow = VelocityFlow::MemoryFloats(device, lattice, setup.flow);
+  const int  channels = metric.NumberOfComponents();
+  const bool isImage = setup.transport == TransportKind::Image;
+  sizes.transport =
+    Round(isImage ? ImageTransport::MemoryFloats(device, lattice, channels, setup.flow)
+                  : VelocityFlow::MemoryFloats(device, lattice, setup.flow));
+  sizes.images = isImage ? Round(channels * voxels) : 0;
+  sizes.mask = isImage && setup.inputs.HasValidity() ? Round((voxels + 3) / 4) : 0;
   // While the metric is evaluated, residual and curvature are free; before the first product, step and direction are.
+  const std::int64_t forMetric = isImage ? metric.WarpedWorkspace(lattice) : metric.Workspace(setup.inputs);
   sizes.workspace = Round(std::max({ spectralFloats,
-                                     VelocityFlow::WorkspaceFloats(lattice, setup.flow),
-                                     metric.Workspace(setup.inputs) - sizes.vectors - sizes.curvature,
+                                     isImage ? ImageTransport::WorkspaceFloats(lattice, channels)
+                                             : VelocityFlow::WorkspaceFloats(lattice, setup.flow),
+                                     forMetric - sizes.vectors - sizes.curvature,
                                      CurvatureFloats(metric, lattice) - 3 * sizes.vectors,
                                      std::int64_t{ 64 } }));
   return sizes;
@@ -62,7 +70,7 @@ std::size_t
 GaussNewtonObjective::ArenaBytes(const Sizes & sizes)
 {
   return Arena::Round(sizeof(float) * (6 * sizes.vectors + sizes.curvature + sizes.workspace)) +
-         Arena::Round(sizeof(float) * sizes.flow) + Arena::Round(4 * sizeof(double));
+         Arena::Round(sizeof(float) * (sizes.transport + 2 * sizes.images + sizes.mask)) + Arena::Round(4 * sizeof(double));
 }
 
 std::size_t
@@ -81,7 +89,6 @@ GaussNewtonObjective::GaussNewtonObjective(const Device & device, const SolverMe
   , m_Transform(device, setup.inputs.fixed.lattice)
   , m_Sizes(MakeSizes(device, metric, setup, RegularizationWorkspace(m_Transform)))
   , m_Arena(device, ArenaBytes(m_Sizes))
-  , m_Flow(device, setup.inputs.fixed.lattice, setup.flow, m_Arena.Take<float>(m_Sizes.flow))
 {
   const Lattice & lattice = this->GetLattice();
   const int       components = 3 * setup.flow.segments;
@@ -101,15 +108,40 @@ GaussNewtonObjective::GaussNewtonObjective(const Device & device, const SolverMe
   m_Step = take(m_Sizes.vectors, components);
   m_Direction = take(m_Sizes.vectors, components);
   m_Scalars = m_Arena.Take<double>(4);
-  m_Setup.inputs.displacement = this->Displacement();
+  float * const  transport = m_Arena.Take<float>(m_Sizes.transport + 2 * m_Sizes.images + m_Sizes.mask);
+  if (!this->IsImageTransported())
+  {
+    m_Flow.emplace(device, lattice, setup.flow, transport);
+    m_Slope = Field(m_Conditioned.data, lattice, 3);
+    m_Setup.inputs.displacement = Field(m_Product.data, lattice, 3);
+    return;
+  }
+  const int channels = metric.NumberOfComponents();
+  memory = transport + m_Sizes.transport;
+  m_Slope = take(m_Sizes.images, channels);
+  m_Weights = take(m_Sizes.images, channels);
+  if (m_Setup.inputs.HasValidity())
+  {
+    m_Valid = Mask(reinterpret_cast<unsigned char *>(memory), lattice);
+  }
+  m_Images.emplace(device, lattice, channels, setup.flow, transport);
+  m_Setup.inputs.displacement = ConstField();
+  WarpMovingImage(m_Device, m_Setup.inputs, m_Images->Start(), m_Valid);
 }
 
 ObjectiveValue
 GaussNewtonObjective::Evaluate(const ConstField & velocity)
 {
-  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
-  m_Flow.Integrate(velocity, Field(m_Product.data, this->GetLattice(), 3));
-  m_Metric.Evaluate(m_Setup.inputs, m_Scalars, slope, m_Residual.data);
+  if (this->IsImageTransported())
+  {
+    m_Images->Integrate(velocity);
+    m_Metric.EvaluateWarped(m_Setup.inputs.fixed, m_Images->End(), m_Valid, m_Scalars, m_Slope, m_Residual.data);
+  }
+  else
+  {
+    m_Flow->Integrate(velocity, Field(m_Product.data, this->GetLattice(), 3));
+    m_Metric.Evaluate(m_Setup.inputs, m_Scalars, m_Slope, m_Residual.data);
+  }
   double energy[2];
   m_Device.CopyToHost(energy, m_Scalars, sizeof(energy));
   ObjectiveValue value;
@@ -125,14 +157,26 @@ GaussNewtonObjective::Evaluate(const ConstField & velocity)
 double
 GaussNewtonObjective::Gradient()
 {
-  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
-  m_Flow.Adjoint(slope, m_Residual, false, m_Workspace);
+  if (this->IsImageTransported())
+  {
+    m_Images->Adjoint(m_Slope, m_Residual, false, m_Workspace);
+  }
+  else
+  {
+    m_Flow->Adjoint(m_Slope, m_Residual, false, m_Workspace);
+  }
   LinearCombination(m_Device, static_cast<float>(-m_SlopeScale), m_Residual, -1.0f, m_Regularized, m_Residual);
   return this->Norm(m_Residual);
 }
 
+float
+GaussNewtonObjective::CurvatureScale(int channel) const
+{
+  return static_cast<float>(m_Setup.scale.curvature * m_Metric.Weight(channel) * m_SlopeScale / m_Setup.scale.distance);
+}
+
 void
-GaussNewtonObjective::AddChannelCurvature(int channel, const Field & factor, const Field & matrix)
+GaussNewtonObjective::ChannelCurvature(int channel, const Field & factor)
 {
   const Lattice &    lattice = this->GetLattice();
   const std::int64_t voxels = Round(lattice.NumberOfVoxels());
@@ -150,40 +194,87 @@ GaussNewtonObjective::AddChannelCurvature(int channel, const Field & factor, con
     LnccCurvature(
       m_Device, m_Metric.Parameters().lncc, inputs.fixed, warped, curvature, workspace + 3 * voxels);
   }
-  const double scale = m_Setup.scale.curvature * m_Metric.Weight(channel) * m_SlopeScale / m_Setup.scale.distance;
   CurvatureFactor(
-    m_Device, inputs.sampling.displacementMatrix, static_cast<float>(scale), curvature, valid, factor);
-  if (matrix)
+    m_Device, inputs.sampling.displacementMatrix, this->CurvatureScale(channel), curvature, valid, factor);
+}
+
+void
+GaussNewtonObjective::PrepareWeights()
+{
+  for (int channel = 0; channel < m_Metric.NumberOfComponents(); ++channel)
   {
-    const int ones[3] = { 1, 1, 1 };
-    CurvatureMatrix(m_Device, ones, factor, channel > 0, matrix);
+    const Field weight = this->ChannelOf(m_Weights, channel);
+    const bool  isLncc = m_Metric.Parameters().kind == MetricKind::Lncc;
+    if (isLncc)
+    {
+      LnccCurvature(m_Device,
+                    m_Metric.Parameters().lncc,
+                    ConstField(m_Setup.inputs.fixed.Component(channel), weight.lattice),
+                    ConstField(m_Images->End().Component(channel), weight.lattice),
+                    weight,
+                    m_Workspace);
+    }
+    CurvatureWeight(
+      m_Device, this->CurvatureScale(channel), isLncc ? ConstField(weight) : ConstField(), m_Valid, weight);
   }
 }
 
 void
-GaussNewtonObjective::PrepareCurvature()
+GaussNewtonObjective::TransportedCurvature(int channel, const Field & factor)
 {
-  if (m_Curvature.components == 3)
+  ResampleParameters sampling;
+  sampling.outside = Outside::Clamp;
+  const ConstField image(m_Images->End().Component(channel), this->GetLattice());
+  Resample(m_Device, sampling, image, ConstField(), Field(), factor);
+  CurvatureFactor(m_Device, Matrix3(), 1.0f, this->ChannelOf(m_Weights, channel), m_Valid, factor);
+}
+
+void
+GaussNewtonObjective::PrepareCurvature(bool forPreconditioner)
+{
+  const bool isImage = this->IsImageTransported();
+  if (isImage)
   {
-    AddChannelCurvature(0, m_Curvature, Field());
-    return;
+    this->PrepareWeights();
+    if (!forPreconditioner)
+    {
+      return;
+    }
   }
+  const bool isMatrix = m_Curvature.components != 3;
   // The regularised velocity is part of the residual by now.
-  const Field factor(m_Regularized.data, this->GetLattice(), 3);
+  const Field factor = isMatrix ? Field(m_Regularized.data, this->GetLattice(), 3) : m_Curvature;
   for (int channel = 0; channel < m_Metric.NumberOfComponents(); ++channel)
   {
-    AddChannelCurvature(channel, factor, m_Curvature);
+    if (isImage)
+    {
+      this->TransportedCurvature(channel, factor);
+    }
+    else
+    {
+      this->ChannelCurvature(channel, factor);
+    }
+    if (isMatrix)
+    {
+      const int ones[3] = { 1, 1, 1 };
+      CurvatureMatrix(m_Device, ones, factor, channel > 0, m_Curvature);
+    }
   }
 }
 
 void
 GaussNewtonObjective::DataProduct(const ConstField & p, const Field & q)
 {
+  if (this->IsImageTransported())
+  {
+    m_Images->Tangent(p, m_Weights, m_Slope, m_Workspace);
+    m_Images->Adjoint(m_Slope, q, false, m_Workspace);
+    return;
+  }
   TangentProduct product;
   (m_Curvature.components == 3 ? product.vectors : product.symmetric) = m_Curvature;
-  const Field slope(m_Conditioned.data, this->GetLattice(), 3);
-  m_Flow.Tangent(p, slope, m_Workspace, product);
-  m_Flow.Adjoint(slope, q, false, m_Workspace);
+  m_Flow->Tangent(p, m_Slope, m_Workspace, product);
+  m_Flow->Adjoint(m_Slope, q, false, m_Workspace);
 }
 
 double

@@ -3,14 +3,23 @@
 #define itkEngineGaussNewtonObjective_h
 
 #include "../Operators/SpectralRegularization.h"
+#include "ImageTransport.h"
 #include "PyramidLevel.h"
 #include "SolverMetric.h"
-#include "VelocityFlow.h"
+
+#include <optional>
 
 namespace itk
 {
 namespace engine
 {
+/** What the velocity carries along, and hence what the metric sees. */
+enum class TransportKind
+{
+  Image, ///< the image, resampled at each time step: ImageTransport
+  Map    ///< the map, by which the image is sampled once: VelocityFlow
+};
+
 /** How a metric enters the objective. */
 struct DistanceScale
 {
@@ -36,11 +45,13 @@ struct ObjectiveValue
 /** The objective J(v) = D(v) + R(v) of one level, its gradient and its Gauss-Newton matrix, in the inner product
  * <a, b> = mean over voxels of a.b.
  *
- * D is the metric of the fixed image and the moving image at x + u(x), u the map of VelocityFlow, times the share of the
- * voxels that counted at v = 0; R that of SpectralRegularization, the mean over the K segments of a velocity that changes
- * with time. Both gradients are exact for the discrete map (but for voxels that begin or cease to count), and the matrix
- * H = B + T^t Q T, T the map's tangent and Q the metric's curvature (Operators/MetricCurvature.h), is symmetric and
- * positive but for rounding.
+ * D is the metric of the fixed image and the moving image as the velocity leaves it, times the share of the voxels that
+ * counted at v = 0. With TransportKind::Map that is the moving image at x + u(x), u the map of VelocityFlow; with
+ * TransportKind::Image the result of ImageTransport from the moving image on the fixed grid, and the voxels that count are
+ * those of v = 0. R is that of SpectralRegularization, the mean over the K segments of a velocity that changes
+ * with time. Both gradients are exact for what is computed (but for voxels that begin or cease to count), and the matrix
+ * H = B + T^t Q T, T the tangent of the map or of the image and Q the metric's curvature to that
+ * (Operators/MetricCurvature.h), is symmetric and positive but for rounding.
  *
  * The memory is one arena; fields serve several purposes, so the order of calls matters: Evaluate, then Gradient, then
  * PrepareCurvature, then products. */
@@ -53,6 +64,7 @@ public:
     SpectralRegularizationParameters regularization;
     VelocityFlowParameters           flow;
     DistanceScale                    scale;
+    TransportKind                    transport = TransportKind::Image;
   };
 
   GaussNewtonObjective(const Device & device, const SolverMetric & metric, const Setup & setup);
@@ -74,25 +86,19 @@ public:
     m_Coverage = share;
   }
 
-  /** J at a velocity, the slope of D to the map, and B v. Overwrites curvature, residual and Regularized(). The velocity
+  /** J at a velocity, the slope of D to the map or the image, and B v. Overwrites curvature, residual and Regularized(). The velocity
    * must stay as it is until the next evaluation. */
   ObjectiveValue
   Evaluate(const ConstField & velocity);
-
-  /** The displacement of the last evaluation, until PrepareCurvature. */
-  ConstField
-  Displacement() const
-  {
-    return Field(m_Product.data, this->GetLattice(), 3);
-  }
 
   /** Residual() <- minus the gradient at the velocity evaluated, once per evaluation. Returns its norm. */
   double
   Gradient();
 
-  /** The curvature at the velocity evaluated. Overwrites Step(), Direction() and Conditioned(). */
+  /** The curvature at the velocity evaluated. Overwrites Step(), Direction() and Conditioned().
+   * \param forPreconditioner Curvature() is needed. */
   void
-  PrepareCurvature();
+  PrepareCurvature(bool forPreconditioner = true);
 
   /** q <- T^t Q T p. \param q not `p`, Conditioned() or Regularized(). */
   void
@@ -137,6 +143,7 @@ public:
   {
     return m_Conditioned;
   }
+  /** Of the metric to a displacement of the image as it is now, voxel by voxel. */
   const Field &
   Curvature() const
   {
@@ -178,15 +185,43 @@ private:
     std::int64_t vectors;   ///< of a field of all segments
     std::int64_t curvature;
     std::int64_t workspace;
-    std::int64_t flow;
+    std::int64_t transport; ///< of the map or of the images
+    std::int64_t images;    ///< of one more set of those that are transported
+    std::int64_t mask;
   };
   static Sizes
   MakeSizes(const Device & device, const SolverMetric & metric, const Setup & setup, std::int64_t spectralFloats);
   static std::size_t
   ArenaBytes(const Sizes & sizes);
 
+  bool
+  IsImageTransported() const
+  {
+    return m_Setup.transport == TransportKind::Image;
+  }
+
+  /** From the metric's second derivative to an intensity to that of N D. */
+  float
+  CurvatureScale(int channel) const;
+
+  /** `factor` <- that of the map's curvature. */
   void
-  AddChannelCurvature(int channel, const Field & factor, const Field & matrix);
+  ChannelCurvature(int channel, const Field & factor);
+
+  /** Where in m_Slope and m_Weights a channel is. */
+  Field
+  ChannelOf(const Field & images, int channel) const
+  {
+    return Field(images.Component(channel), images.lattice);
+  }
+
+  /** m_Weights <- the curvature to the transported images. */
+  void
+  PrepareWeights();
+
+  /** The same for the transported image, from m_Weights. */
+  void
+  TransportedCurvature(int channel, const Field & factor);
 
   Device           m_Device;
   SolverMetric     m_Metric;
@@ -194,7 +229,8 @@ private:
   FourierTransform m_Transform;
   Sizes            m_Sizes;
   Arena            m_Arena;
-  VelocityFlow     m_Flow;
+  std::optional<VelocityFlow>   m_Flow;
+  std::optional<ImageTransport> m_Images;
   Field            m_Step;
   Field            m_Residual;
   Field            m_Direction;
@@ -202,6 +238,9 @@ private:
   Field            m_Product;
   Field            m_Conditioned;
   Field            m_Curvature;
+  Field            m_Slope;   ///< of N D to what is transported, but for m_SlopeScale
+  Field            m_Weights; ///< of the transported images: second derivative of N D
+  Mask             m_Valid;   ///< of the transported images
   float *          m_Workspace = nullptr;
   double *         m_Scalars = nullptr;
   double           m_Coverage = 0.0;

@@ -23,12 +23,19 @@ GradientFloats(const MetricInputs & inputs)
   return (3 * inputs.fixed.lattice.NumberOfVoxels() + 63) / 64 * 64;
 }
 
+template <typename T>
+FieldView<T>
+SliceOf(const FieldView<T> & field, int component)
+{
+  return FieldView<T>(field.Component(component), field.lattice);
+}
+
 MetricInputs
 SliceOf(const MetricInputs & inputs, int component)
 {
   MetricInputs slice = inputs;
-  slice.fixed = ConstField(inputs.fixed.Component(component), inputs.fixed.lattice);
-  slice.moving = ConstField(inputs.moving.Component(component), inputs.moving.lattice);
+  slice.fixed = SliceOf(inputs.fixed, component);
+  slice.moving = SliceOf(inputs.moving, component);
   return slice;
 }
 } // namespace
@@ -132,6 +139,72 @@ SolverMetric::ComponentWorkspace(const MetricInputs & inputs) const
       break;
   }
   return LnccToDisplacementWorkspace(m_Device, m_Parameters.lncc, inputs);
+}
+
+void
+SolverMetric::EvaluateWarped(const ConstField & fixed,
+                             const ConstField & warped,
+                             const ConstMask &  valid,
+                             double *           energy,
+                             const Field &      gradient,
+                             float *            workspace) const
+{
+  if (m_Weights.count == 1)
+  {
+    EvaluateWarpedComponent(fixed, warped, valid, energy, gradient, workspace);
+    return;
+  }
+  const auto energies = reinterpret_cast<double *>(workspace);
+  for (int c = 0; c < m_Weights.count; ++c)
+  {
+    const Field to = gradient ? SliceOf(gradient, c) : Field();
+    EvaluateWarpedComponent(
+      SliceOf(fixed, c), SliceOf(warped, c), valid, energies + 2 * c, to, workspace + EnergyFloats());
+    if (gradient)
+    {
+      LinearCombination(m_Device, static_cast<float>(m_Weights.weight[c]), to, 0.0f, ConstField(), to);
+    }
+  }
+  CombineEnergies(m_Device, m_Weights, energies, energy);
+}
+
+void
+SolverMetric::EvaluateWarpedComponent(const ConstField & fixed,
+                                      const ConstField & warped,
+                                      const ConstMask &  valid,
+                                      double *           energy,
+                                      const Field &      gradient,
+                                      float *            workspace) const
+{
+  switch (m_Parameters.kind)
+  {
+    case MetricKind::Lncc:
+      Lncc(m_Device, m_Parameters.lncc, fixed, warped, valid, energy, gradient, workspace);
+      break;
+    case MetricKind::MeanSquares:
+      MeanSquares(m_Device, fixed, warped, valid, energy, gradient);
+      break;
+    case MetricKind::MutualInformation:
+      MutualInformation(
+        m_Device, m_Parameters.mutualInformation, fixed, warped, valid, energy, gradient, Field(), workspace);
+      break;
+  }
+}
+
+std::int64_t
+SolverMetric::WarpedWorkspace(const Lattice & lattice) const
+{
+  const std::int64_t energies = m_Weights.count == 1 ? 0 : EnergyFloats();
+  switch (m_Parameters.kind)
+  {
+    case MetricKind::MeanSquares:
+      return energies;
+    case MetricKind::MutualInformation:
+      return energies + MutualInformationWorkspace(m_Device, m_Parameters.mutualInformation, lattice);
+    case MetricKind::Lncc:
+      break;
+  }
+  return energies + LnccWorkspace(m_Device, m_Parameters.lncc, lattice);
 }
 
 double

@@ -45,6 +45,20 @@ public:
   std::int64_t
   Workspace(const MetricInputs & inputs) const;
 
+  /** The same for an image that is warped already, with its gradient, if wanted, with respect to the warped intensities: as
+   * many components as the images. \param valid optional: 0 excludes a voxel. */
+  void
+  EvaluateWarped(const ConstField & fixed,
+                 const ConstField & warped,
+                 const ConstMask &  valid,
+                 double *           energy,
+                 const Field &      gradient,
+                 float *            workspace) const;
+
+  /** Floats that EvaluateWarped needs. */
+  std::int64_t
+  WarpedWorkspace(const Lattice & lattice) const;
+
   /** 1 or -1: what the energy per voxel is multiplied by to be a loss. */
   double
   LossSign() const;
@@ -85,6 +99,14 @@ private:
 
   std::int64_t
   ComponentWorkspace(const MetricInputs & inputs) const;
+
+  void
+  EvaluateWarpedComponent(const ConstField & fixed,
+                          const ConstField & warped,
+                          const ConstMask &  valid,
+                          double *           energy,
+                          const Field &      gradient,
+                          float *            workspace) const;
 
   Device           m_Device;
   MetricParameters m_Parameters;

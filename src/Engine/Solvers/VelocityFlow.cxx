@@ -31,12 +31,6 @@ PlanFloats(const Device & device, const Lattice & lattice)
   return Aligned(ComposeGradientPlan(device, lattice));
 }
 
-int
-StepsOf(const VelocityFlowParameters & parameters)
-{
-  return (parameters.timeSteps + parameters.segments - 1) / parameters.segments;
-}
-
 bool
 Overlap(const ConstField & a, const ConstField & b)
 {
@@ -62,6 +56,25 @@ RequireMemory(const float * memory, std::int64_t needed, const char * name)
 }
 } // namespace
 
+int
+FlowStepsPerSegment(const VelocityFlowParameters & parameters)
+{
+  return (parameters.timeSteps + parameters.segments - 1) / parameters.segments;
+}
+
+/** -h v at the second point, and half of both: -h / 2 v(x) - h / 2 v(x - h v(x)). */
+ComposeParameters
+FlowStep(const VelocityFlowParameters & parameters, bool inverse)
+{
+  const int         steps = parameters.segments * FlowStepsPerSegment(parameters);
+  ComposeParameters step;
+  step.outside = parameters.outside;
+  step.innerScale = static_cast<float>((inverse ? 1.0 : -1.0) / steps);
+  step.innerWeight = 0.5f;
+  step.outerScale.scale = 0.5f * step.innerScale;
+  return step;
+}
+
 void
 VelocityFlow::Check(const VelocityFlowParameters & parameters)
 {
@@ -69,7 +82,7 @@ VelocityFlow::Check(const VelocityFlowParameters & parameters)
   {
     ThrowError("VelocityFlow: ", parameters.segments, " segments of the velocity: at least 1 is needed");
   }
-  if (parameters.timeSteps < 1 || StepsOf(parameters) > MaximumFlowSteps)
+  if (parameters.timeSteps < 1 || FlowStepsPerSegment(parameters) > MaximumFlowSteps)
   {
     ThrowError("VelocityFlow: ", parameters.timeSteps, " time steps for ", parameters.segments,
                " segments: 1 to ", MaximumFlowSteps, " for each are possible");
@@ -86,7 +99,7 @@ VelocityFlow::VelocityFlow(const Device &                 device,
   , m_Memory(memory)
 {
   RequireMemory(memory, MemoryFloats(device, lattice, parameters), "memory");
-  m_Steps = StepsOf(parameters);
+  m_Steps = FlowStepsPerSegment(parameters);
   m_Tape = MakeFlowTape(m_Steps, parameters.segments);
 }
 
@@ -94,7 +107,7 @@ std::int64_t
 VelocityFlow::MemoryFloats(const Device & device, const Lattice & lattice, const VelocityFlowParameters & parameters)
 {
   Check(parameters);
-  const auto nodes = static_cast<std::int64_t>(MakeFlowTape(StepsOf(parameters), parameters.segments).nodes.size());
+  const auto nodes = static_cast<std::int64_t>(MakeFlowTape(FlowStepsPerSegment(parameters), parameters.segments).nodes.size());
   return (nodes - 1) * VectorFloats(lattice) + nodes * PlanFloats(device, lattice);
 }
 
@@ -102,7 +115,7 @@ std::int64_t
 VelocityFlow::WorkspaceFloats(const Lattice & lattice, const VelocityFlowParameters & parameters)
 {
   Check(parameters);
-  const FlowTape tape = MakeFlowTape(StepsOf(parameters), parameters.segments);
+  const FlowTape tape = MakeFlowTape(FlowStepsPerSegment(parameters), parameters.segments);
   return (std::max(tape.tangentPlaces, tape.adjointPlaces) - 1) * VectorFloats(lattice);
 }
 
@@ -137,18 +150,6 @@ VelocityFlow::CompositionParameters() const
 {
   ComposeParameters parameters;
   parameters.outside = m_Parameters.outside;
-  return parameters;
-}
-
-/** -h v at the second point, and half of both: -h / 2 v(x) - h / 2 v(x - h v(x)). */
-ComposeParameters
-VelocityFlow::StepParameters() const
-{
-  const double      h = (m_Inverse ? -1.0 : 1.0) / (static_cast<double>(m_Parameters.segments) * m_Steps);
-  ComposeParameters parameters = CompositionParameters();
-  parameters.innerScale = static_cast<float>(-h);
-  parameters.innerWeight = 0.5f;
-  parameters.outerScale.scale = 0.5f * parameters.innerScale;
   return parameters;
 }
 

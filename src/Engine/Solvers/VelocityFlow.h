@@ -17,6 +17,15 @@ struct VelocityFlowParameters
   Outside outside = Outside::Clamp;
 };
 
+/** ceil(timeSteps / segments). */
+int
+FlowStepsPerSegment(const VelocityFlowParameters & parameters);
+
+/** One step back along the characteristics, or with `inverse` forth, as the composition of a segment's velocity with
+ * itself. */
+ComposeParameters
+FlowStep(const VelocityFlowParameters & parameters, bool inverse = false);
+
 /** The map that a velocity carries along, with its exact derivative and the transpose of that.
  *
  * A velocity v(t), K fields of 3 components one after another, constant in each of K equal segments of [0, 1], in
@@ -128,7 +137,10 @@ private:
   float *
   Plan(int node) const;
   ComposeParameters
-  StepParameters() const;
+  StepParameters() const
+  {
+    return FlowStep(m_Parameters, m_Inverse);
+  }
   ComposeParameters
   CompositionParameters() const;
   void
