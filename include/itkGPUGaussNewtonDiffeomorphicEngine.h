@@ -66,7 +66,7 @@ public:
   /** What the Krylov solver is preconditioned by. */
   enum class PreconditionerEnum : unsigned char
   {
-    Automatic,             ///< ZeroVelocity where the grid has a half grid
+    Automatic,             ///< InverseRegularization, measured faster
     InverseRegularization, ///< the inverse of the regularization
     ZeroVelocity           ///< the inverse of the matrix as it is without velocity, solved for on the half grid
   };

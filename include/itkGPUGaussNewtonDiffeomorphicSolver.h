@@ -111,7 +111,7 @@ public:
   itkGetConstMacro(MaximumNumberOfKrylovIterations, int);
 
   /** What the linear solver is preconditioned by: InverseRegularization, ZeroVelocity (the matrix as it is without velocity,
-   * on the half grid), or Automatic (default), which is the latter where the grid has a half grid. */
+   * on the half grid), or Automatic (default), which is the former, measured faster. */
   itkSetEnumMacro(Preconditioner, PreconditionerEnum);
   itkGetEnumMacro(Preconditioner, PreconditionerEnum);
 

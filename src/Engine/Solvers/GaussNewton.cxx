@@ -279,7 +279,7 @@ GaussNewtonSolver::RunLevel(unsigned int        level,
 bool
 GaussNewtonSolver::UsesZeroVelocity(const Lattice & lattice) const
 {
-  return m_Parameters.preconditioner != GaussNewtonPreconditioner::InverseRegularization &&
+  return m_Parameters.preconditioner == GaussNewtonPreconditioner::ZeroVelocity &&
          ZeroVelocityPreconditioner::IsPossible(lattice);
 }
 

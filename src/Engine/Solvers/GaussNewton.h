@@ -22,7 +22,7 @@ enum class KrylovForcing
 
 enum class GaussNewtonPreconditioner
 {
-  Automatic,            ///< ZeroVelocity where the grid has a half grid
+  Automatic,            ///< InverseRegularization: measured faster
   InverseRegularization, ///< B^-1
   ZeroVelocity          ///< see ZeroVelocityPreconditioner
 };
