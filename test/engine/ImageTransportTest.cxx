@@ -42,7 +42,7 @@ public:
     , m_Parameters(MakeParameters(timeSteps, segments))
     , m_Memory(ImageTransport::MemoryFloats(TestDevice(), m_Lattice, m_Components, m_Parameters))
     , m_Transport(TestDevice(), m_Lattice, m_Components, m_Parameters, m_Memory.Data())
-    , m_Workspace(ImageTransport::WorkspaceFloats(m_Lattice, m_Components))
+    , m_Workspace(ImageTransport::WorkspaceFloats(m_Lattice, m_Components, m_Parameters))
     , m_Velocity(m_Lattice, 3 * segments)
   {
     TestDevice().CopyFromHost(m_Transport.Start().data, images.values.data(), sizeof(float) * images.values.size());
@@ -294,7 +294,7 @@ TEST(ImageTransport, ArgumentsAreChecked)
   Transport          transport(MakeImages(lattice, 1, 0.2), 4, 2);
   const DeviceFloats velocity(lattice, 6);
   const DeviceFloats image(lattice);
-  const Workspace    workspace(ImageTransport::WorkspaceFloats(lattice, 1));
+  const Workspace    workspace(ImageTransport::WorkspaceFloats(lattice, 1, MakeParameters(4, 2)));
   EXPECT_THROW(transport.Get().Tangent(velocity, ConstField(), image, workspace.Data()), Error);
   EXPECT_THROW(transport.Get().Adjoint(image, velocity, false, workspace.Data()), Error);
   EXPECT_THROW(transport.Get().Integrate(image), Error);
