@@ -8,7 +8,7 @@
 #include "Operators/ComposeGradient.h"
 #include "Operators/GaussianSmooth.h"
 #include "Operators/Reductions.h"
-#include "Solvers/VelocityFlow.h"
+#include "Solvers/ImageTransport.h"
 
 #include <algorithm>
 #include <cmath>
@@ -218,6 +218,73 @@ MakeProduct(Problem & p, bool hasTangent, bool hasAdjoint)
   };
   return one;
 }
+
+/** An image carried along by four steps, with all that it needs. */
+struct TransportCase
+{
+  OwnField                        velocity;
+  OwnField                        direction;
+  OwnField                        gradient;
+  std::shared_ptr<Buffer<float>>  memory;
+  std::shared_ptr<Buffer<float>>  workspace;
+  std::shared_ptr<ImageTransport> transport;
+
+  explicit TransportCase(Problem & p)
+    : velocity(MakeSmoothNoise(p, 1, largestDisplacement))
+    , direction(MakeSmoothNoise(p, 2, 1.0))
+    , gradient(p, 3)
+  {
+    const VelocityFlowParameters parameters;
+    memory = std::make_shared<Buffer<float>>(p.device, ImageTransport::MemoryFloats(p.device, p.lattice, 1, parameters));
+    transport = std::make_shared<ImageTransport>(p.device, p.lattice, 1, parameters, memory->Data());
+    workspace = std::make_shared<Buffer<float>>(p.device, ImageTransport::WorkspaceFloats(p.lattice, 1, parameters));
+    p.Copy(p.slopeImage, transport->Start());
+    transport->Integrate(velocity.view);
+  }
+};
+
+Case
+MakeTransport(Problem & p)
+{
+  const TransportCase c(p);
+  Case                one{ 24.0 + 4 * 20.0, "the step: read 12, write 12; 4 samplings, each: read it 12, an image 4, write 4" };
+  one.workspaceBytes = static_cast<std::int64_t>(c.memory->Bytes());
+  one.work = [c] { c.transport->Integrate(c.velocity.view); };
+  return one;
+}
+
+Case
+MakeTransportProduct(Problem & p, bool hasTangent, bool hasAdjoint)
+{
+  const TransportCase c(p);
+  Case                one{ (hasTangent ? 36.0 + 4 * 36.0 - 4.0 : 8.0) + (hasAdjoint ? 8.0 + 3 * 20.0 + 56.0 + 36.0 : 0.0),
+            "tangent: of the step 36, 4 times: read the step and its tangent 24, an image and its tangent 8, write 4; "
+            "adjoint: copy 8, 3 times: read the step 12, a slope 4, write 4; read it 12, 8 images, write 12; of the step 36; "
+            "the adjoint alone: copy its slope 8" };
+  one.workspaceBytes = static_cast<std::int64_t>(c.memory->Bytes() + c.workspace->Bytes());
+  one.work = [&p, c, hasTangent, hasAdjoint] {
+    if (hasTangent)
+    {
+      c.transport->Tangent(c.direction.view, ConstField(), p.scalar[0], c.workspace->Data());
+    }
+    else
+    {
+      p.Copy(p.slopeImage, p.scalar[0]);
+    }
+    if (hasAdjoint)
+    {
+      c.transport->Adjoint(p.scalar[0], c.gradient.view, false, c.workspace->Data());
+    }
+  };
+  one.error = [&p, c] {
+    // <T a, T a> and <a, T' T a>
+    c.transport->Tangent(c.direction.view, ConstField(), p.scalar[0], c.workspace->Data());
+    const HostField tangent = p.Download(p.scalar[0]);
+    c.transport->Adjoint(p.scalar[0], c.gradient.view, false, c.workspace->Data());
+    return std::abs(test::Dot(p.Download(c.gradient.view), p.Download(c.direction.view)) / test::Dot(tangent, tangent) - 1.0);
+  };
+  return one;
+}
 } // namespace
 
 void
@@ -235,5 +302,9 @@ AddFlowCases(std::vector<Entry> & entries)
   entries.push_back({ "VelocityFlow/4/tangent", [](Problem & p) { return MakeProduct(p, true, false); } });
   entries.push_back({ "VelocityFlow/4/adjoint", [](Problem & p) { return MakeProduct(p, false, true); } });
   entries.push_back({ "VelocityFlow/4/product", [](Problem & p) { return MakeProduct(p, true, true); } });
+  entries.push_back({ "ImageTransport/4/integrate", MakeTransport });
+  entries.push_back({ "ImageTransport/4/tangent", [](Problem & p) { return MakeTransportProduct(p, true, false); } });
+  entries.push_back({ "ImageTransport/4/adjoint", [](Problem & p) { return MakeTransportProduct(p, false, true); } });
+  entries.push_back({ "ImageTransport/4/product", [](Problem & p) { return MakeTransportProduct(p, true, true); } });
 }
 } // namespace benchmark

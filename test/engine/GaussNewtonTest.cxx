@@ -51,26 +51,33 @@ Register(const RegistrationProblem &         problem,
 // CLAIRE's synthetic problem: as many Newton steps and products on each grid, and what remains of the difference.
 TEST(GaussNewton, SyntheticProblemDoesNotDependOnTheGrid)
 {
-  std::vector<int> newton;
-  std::vector<int> products;
-  for (const int n : { 32, 48 })
+  for (const TransportKind transport : { TransportKind::Image, TransportKind::Map })
   {
-    const SyntheticProblem synthetic(n, 0.5);
-    const DeviceProblem    device(synthetic.fixed, synthetic.moving, synthetic.margin);
-    GaussNewtonParameters  parameters = MakeGaussNewtonParameters({ 1 });
-    parameters.weight = 1e-3;
-    parameters.gradientReduction = 1e-2;
-    const Registration result = Register(device.problem, parameters);
-    const auto &       level = result.report.levels[0];
-    EXPECT_TRUE(level.converged);
-    EXPECT_EQ(result.report.foldedVoxels, 0);
-    EXPECT_LE(result.report.finalMetricValue, 3e-3 * result.report.initialMetricValue) << n;
-    EXPECT_LE(result.usedBytes, result.requiredBytes);
-    newton.push_back(static_cast<int>(level.gradientNorms.size()) - 1);
-    products.push_back(level.hessianProducts);
+    SCOPED_TRACE(transport == TransportKind::Image ? "image" : "map");
+    // the image that the steps have smoothed matches a little less
+    const double remaining = transport == TransportKind::Image ? 4e-3 : 3e-3;
+    std::vector<int> newton;
+    std::vector<int> products;
+    for (const int n : { 32, 48 })
+    {
+      const SyntheticProblem synthetic(n, 0.5);
+      const DeviceProblem    device(synthetic.fixed, synthetic.moving, synthetic.margin);
+      GaussNewtonParameters  parameters = MakeGaussNewtonParameters({ 1 });
+      parameters.transport = transport;
+      parameters.weight = 1e-3;
+      parameters.gradientReduction = 1e-2;
+      const Registration result = Register(device.problem, parameters);
+      const auto &       level = result.report.levels[0];
+      EXPECT_TRUE(level.converged);
+      EXPECT_EQ(result.report.foldedVoxels, 0);
+      EXPECT_LE(result.report.finalMetricValue, remaining * result.report.initialMetricValue) << n;
+      EXPECT_LE(result.usedBytes, result.requiredBytes);
+      newton.push_back(static_cast<int>(level.gradientNorms.size()) - 1);
+      products.push_back(level.hessianProducts);
+    }
+    EXPECT_NEAR(newton[0], newton[1], 1);
+    EXPECT_NEAR(products[0], products[1], 0.34 * products[1]);
   }
-  EXPECT_NEAR(newton[0], newton[1], 1);
-  EXPECT_NEAR(products[0], products[1], 0.34 * products[1]);
 }
 
 TEST(GaussNewton, PyramidEndsAtTheSameObjectiveSooner)

@@ -76,6 +76,35 @@ TEST(MetricCurvature, FactorMatchesDouble)
   }
 }
 
+TEST(MetricCurvature, WeightMatchesDouble)
+{
+  for (const Lattice & lattice : EdgeLattices())
+  {
+    SCOPED_TRACE(Describe(lattice));
+    const HostField curvature = MakeNoise(lattice, 1, 2, 0.0, 3.0);
+    const HostMask  valid = MakeMask(lattice, 3, 0.4);
+    for (const bool all : { false, true })
+    {
+      HostDoubles expected(lattice);
+      HostField   input = curvature;
+      for (std::size_t i = 0; i < input.values.size(); ++i)
+      {
+        const bool counts = all || valid.values[i] != 0;
+        expected.values[i] = counts ? 0.7 * (all ? 1.0 : curvature.values[i]) : 0.0;
+        input.values[i] = counts ? input.values[i] : std::numeric_limits<float>::quiet_NaN();
+      }
+      const DeviceFloats device(input);
+      const DeviceMask   mask(valid);
+      CurvatureWeight(
+        TestDevice(), 0.7f, all ? ConstField() : ConstField(device), all ? ConstMask() : ConstMask(mask), device);
+      EXPECT_RELATIVE_ERROR(device.Download(), expected, 1e-6);
+    }
+  }
+  const DeviceFloats output(Lattice(3, 3, 3));
+  EXPECT_THROW(CurvatureWeight(TestDevice(), -1.0f, ConstField(), ConstMask(), output), Error);
+  EXPECT_THROW(CurvatureWeight(TestDevice(), 1.0f, DeviceFloats(Lattice(3, 3, 2)), ConstMask(), output), Error);
+}
+
 TEST(MetricCurvature, ProductAndMeanMatchDouble)
 {
   for (const Lattice & lattice : EdgeLattices())

@@ -58,7 +58,7 @@ GaussNewtonObjective::MakeSizes(const Device &       device,
   // While the metric is evaluated, residual and curvature are free; before the first product, step and direction are.
   const std::int64_t forMetric = isImage ? metric.WarpedWorkspace(lattice) : metric.Workspace(setup.inputs);
   sizes.workspace = Round(std::max({ spectralFloats,
-                                     isImage ? ImageTransport::WorkspaceFloats(lattice, channels)
+                                     isImage ? ImageTransport::WorkspaceFloats(lattice, channels, setup.flow)
                                              : VelocityFlow::WorkspaceFloats(lattice, setup.flow),
                                      forMetric - sizes.vectors - sizes.curvature,
                                      CurvatureFloats(metric, lattice) - 3 * sizes.vectors,

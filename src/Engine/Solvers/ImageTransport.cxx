@@ -90,13 +90,13 @@ ImageTransport::MemoryFloats(const Device &                 device,
   }
   const int steps = parameters.segments * FlowStepsPerSegment(parameters);
   return parameters.segments * (Floats(lattice, 3) + 2 * PlanFloats(device, lattice)) +
-         (steps + 1) * Floats(lattice, components);
+         Floats(lattice, (steps + 1) * components);
 }
 
 std::int64_t
-ImageTransport::WorkspaceFloats(const Lattice & lattice, int components)
+ImageTransport::WorkspaceFloats(const Lattice & lattice, int components, const VelocityFlowParameters & parameters)
 {
-  return Floats(lattice, 3) + Floats(lattice, components);
+  return Floats(lattice, 3) + Floats(lattice, FlowStepsPerSegment(parameters) * components);
 }
 
 Field
@@ -106,17 +106,18 @@ ImageTransport::Displacement(int segment) const
 }
 
 Field
-ImageTransport::Image(int step) const
+ImageTransport::Images(int step, int count) const
 {
   float * const images = m_Memory + m_Parameters.segments * Floats(m_Lattice, 3);
-  return Field(images + step * Floats(m_Lattice, m_Components), m_Lattice, m_Components);
+  return Field(images + step * m_Components * m_Lattice.NumberOfVoxels(), m_Lattice, count * m_Components);
 }
 
 float *
 ImageTransport::Plan(int segment, bool ofVelocity) const
 {
   const std::int64_t floats = PlanFloats(m_Device, m_Lattice);
-  float * const      plans = this->Image(m_Parameters.segments * m_Steps + 1).data;
+  const int          images = m_Parameters.segments * m_Steps + 1;
+  float * const      plans = this->Image(0).data + Floats(m_Lattice, images * m_Components);
   return floats == 0 ? nullptr : plans + (2 * segment + (ofVelocity ? 1 : 0)) * floats;
 }
 
@@ -174,7 +175,7 @@ ImageTransport::Tangent(const ConstField & direction,
     RequireField(weight, m_Lattice, m_Components, "weight");
     RequireApart(weight, output, "the weight and the output");
   }
-  RequireMemory(workspace, WorkspaceFloats(m_Lattice, m_Components), "workspace of Tangent");
+  RequireMemory(workspace, WorkspaceFloats(m_Lattice, m_Components, m_Parameters), "workspace of Tangent");
   const Field change(workspace, m_Lattice, 3);
   const Field other(workspace + Floats(m_Lattice, 3), m_Lattice, m_Components);
   const int   end = m_Parameters.segments * m_Steps;
@@ -210,35 +211,40 @@ ImageTransport::Adjoint(const Field & slope, const Field & gradient, bool accumu
   RequireApart(slope, gradient, "the slope and the gradient");
   RequireApart(m_Velocity, slope, "the velocity and the slope");
   RequireApart(m_Velocity, gradient, "the velocity and the gradient");
-  RequireMemory(workspace, WorkspaceFloats(m_Lattice, m_Components), "workspace of Adjoint");
+  RequireMemory(workspace, WorkspaceFloats(m_Lattice, m_Components, m_Parameters), "workspace of Adjoint");
   PlanAdjoint();
-  const Field toStep(workspace, m_Lattice, 3);
-  const Field other(workspace + Floats(m_Lattice, 3), m_Lattice, m_Components);
-  const int   end = m_Parameters.segments * m_Steps;
-  const auto  at = [&](int step) { return (end - step) % 2 == 0 ? slope : other; };
+  const Field        toStep(workspace, m_Lattice, 3);
+  const Field        slopes(workspace + Floats(m_Lattice, 3), m_Lattice, m_Steps * m_Components);
+  const std::int64_t count = slope.NumberOfValues();
+  const auto         at = [&](int step) { return Field(slopes.data + (step - 1) * count, m_Lattice, m_Components); };
   for (int segment = m_Parameters.segments - 1; segment >= 0; --segment)
   {
-    const int last = (segment + 1) * m_Steps - 1;
-    for (int step = last; step >= segment * m_Steps; --step)
+    const int  first = segment * m_Steps;
+    const auto scatter = [&](int step, const Field & from, const Field & to) {
+      ResampleGradients gradients;
+      gradients.moving = to;
+      ResampleGradient(
+        m_Device, Sampling(), Image(step), Displacement(segment), from, gradients, nullptr, Plan(segment, false));
+    };
+    // Slopes to the images that this segment makes, side by side: their gradients are then one pass.
+    m_Device.Copy(at(m_Steps).data, slope.data, sizeof(float) * static_cast<std::size_t>(count));
+    for (int step = m_Steps - 1; step > 0; --step)
     {
-      ResampleParameters sampling = Sampling();
-      ResampleGradients  gradients;
-      if (step > 0)
-      {
-        gradients.moving = at(step);
-        ResampleGradient(
-          m_Device, sampling, Image(step), Displacement(segment), at(step + 1), gradients, nullptr, Plan(segment, false));
-        gradients.moving = Field();
-      }
-      sampling.accumulate = step < last;
-      gradients.displacement = toStep;
-      ResampleGradient(m_Device, sampling, Image(step), Displacement(segment), at(step + 1), gradients, nullptr);
+      scatter(first + step, at(step + 1), at(step));
     }
+    ResampleGradients toPosition;
+    toPosition.displacement = toStep;
+    ResampleGradient(
+      m_Device, Sampling(), Images(first, m_Steps), Displacement(segment), slopes, toPosition, nullptr);
     const ConstField v = SegmentOf(m_Velocity, segment);
-    ComposeGradients gradients;
-    gradients.outer = gradients.inner = SegmentOf(gradient, segment);
+    ComposeGradients toVelocity;
+    toVelocity.outer = toVelocity.inner = SegmentOf(gradient, segment);
     ComposeGradient(
-      m_Device, FlowStep(m_Parameters), v, v, toStep, gradients, accumulate, nullptr, Plan(segment, true));
+      m_Device, FlowStep(m_Parameters), v, v, toStep, toVelocity, accumulate, nullptr, Plan(segment, true));
+    if (segment > 0)
+    {
+      scatter(first, at(1), slope);
+    }
   }
 }
 } // namespace engine

@@ -47,9 +47,9 @@ public:
                int                            components,
                const VelocityFlowParameters & parameters);
 
-  /** Of Tangent and Adjoint: a vector and one image. */
+  /** Of Tangent and Adjoint: a vector and n images. */
   static std::int64_t
-  WorkspaceFloats(const Lattice & lattice, int components);
+  WorkspaceFloats(const Lattice & lattice, int components, const VelocityFlowParameters & parameters);
 
   /** m^0, for the caller to write. */
   Field
@@ -87,8 +87,14 @@ public:
   Adjoint(const Field & slope, const Field & gradient, bool accumulate, float * workspace);
 
 private:
+  /** m^step and those after it, one after another. */
   Field
-  Image(int step) const;
+  Images(int step, int count) const;
+  Field
+  Image(int step) const
+  {
+    return this->Images(step, 1);
+  }
   /** X(x) - x. */
   Field
   Displacement(int segment) const;
