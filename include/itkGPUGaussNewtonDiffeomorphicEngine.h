@@ -63,6 +63,13 @@ public:
     Constant     ///< krylovTolerance
   };
 
+  /** What the velocity carries along. */
+  enum class TransportEnum : unsigned char
+  {
+    Map,  ///< the map; the moving image is sampled once
+    Image ///< the moving image, interpolated in every time step, which blurs what it does within a few voxels
+  };
+
   /** What the Krylov solver is preconditioned by. */
   enum class PreconditionerEnum : unsigned char
   {
@@ -83,6 +90,7 @@ public:
     double                     divergenceWeight{ 1e-4 }; ///< of the penalty of volume change, >= 0
     int                        timeSteps{ 4 };
     int                        segments{ 1 };
+    TransportEnum              transport{ TransportEnum::Map };
     double                     gradientReduction{ 5e-2 }; ///< a level ends at this share of the gradient at v = 0
     ForcingEnum                forcing{ ForcingEnum::Superlinear };
     double                     krylovTolerance{ 0.1 }; ///< of the constant forcing

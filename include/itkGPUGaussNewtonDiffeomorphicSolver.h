@@ -73,6 +73,7 @@ public:
 
   using NormEnum = GPUGaussNewtonDiffeomorphicEngine::NormEnum;
   using ForcingEnum = GPUGaussNewtonDiffeomorphicEngine::ForcingEnum;
+  using TransportEnum = GPUGaussNewtonDiffeomorphicEngine::TransportEnum;
   using PreconditionerEnum = GPUGaussNewtonDiffeomorphicEngine::PreconditionerEnum;
 
   /** The norm of the regularization: L2, a seminorm or norm of order 1 to 3. Default H1Seminorm. */
@@ -109,6 +110,10 @@ public:
   /** Most iterations of the linear solver in a Newton step. Default 50. */
   itkSetMacro(MaximumNumberOfKrylovIterations, int);
   itkGetConstMacro(MaximumNumberOfKrylovIterations, int);
+
+  /** What the velocity carries along: the Map (default), or the moving Image, which each time step interpolates. */
+  itkSetEnumMacro(Transport, TransportEnum);
+  itkGetEnumMacro(Transport, TransportEnum);
 
   /** What the linear solver is preconditioned by: InverseRegularization, ZeroVelocity (the matrix as it is without velocity,
    * on the half grid), or Automatic (default), which is the former, measured faster. */
@@ -149,6 +154,7 @@ private:
   NormEnum    m_Norm{ NormEnum::H1Seminorm };
   ForcingEnum m_Forcing{ ForcingEnum::Superlinear };
 
+  TransportEnum      m_Transport{ TransportEnum::Map };
   PreconditionerEnum m_Preconditioner{ PreconditionerEnum::Automatic };
 
   int         m_NumberOfTimeSteps{ 4 };

@@ -56,6 +56,19 @@ ToEngine(Facade::ForcingEnum forcing)
   engine::ThrowError("unknown forcing ", static_cast<int>(forcing));
 }
 
+engine::TransportKind
+ToEngine(Facade::TransportEnum transport)
+{
+  switch (transport)
+  {
+    case Facade::TransportEnum::Map:
+      return engine::TransportKind::Map;
+    case Facade::TransportEnum::Image:
+      return engine::TransportKind::Image;
+  }
+  engine::ThrowError("unknown transport ", static_cast<int>(transport));
+}
+
 engine::GaussNewtonPreconditioner
 ToEngine(Facade::PreconditionerEnum preconditioner)
 {
@@ -85,6 +98,7 @@ ToEngine(const Facade::Parameters & parameters, const Facade::Problem & problem)
   result.divergenceWeight = parameters.divergenceWeight;
   result.timeSteps = parameters.timeSteps;
   result.segments = parameters.segments;
+  result.transport = ToEngine(parameters.transport);
   result.gradientReduction = parameters.gradientReduction;
   result.forcing = ToEngine(parameters.forcing);
   result.krylovTolerance = parameters.krylovTolerance;

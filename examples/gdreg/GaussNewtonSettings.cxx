@@ -26,6 +26,7 @@ GaussNewtonSettings::Interpret(const bool isGaussNewton)
   only("--gradient-reduction", gradientReduction != defaults.gradientReduction);
   only("--forcing", forcingName != defaults.forcingName);
   only("--krylov-iterations", krylovIterations != defaults.krylovIterations);
+  only("--transport", transportName != defaults.transportName);
   only("--preconditioner", preconditionerName != defaults.preconditionerName);
   only("--padding", paddingText != defaults.paddingText);
   only("--velocity", !velocity.empty());
@@ -44,6 +45,9 @@ GaussNewtonSettings::Interpret(const bool isGaussNewton)
                             { "h1s", NormEnum::H1Seminorm },
                             { "h2s", NormEnum::H2Seminorm },
                             { "h3s", NormEnum::H3Seminorm } });
+  using TransportEnum = Solver::TransportEnum;
+  transport = Choose<TransportEnum>(
+    "--transport", transportName, { { "map", TransportEnum::Map }, { "image", TransportEnum::Image } });
   using PreconditionerEnum = Solver::PreconditionerEnum;
   preconditioner = Choose<PreconditionerEnum>("--preconditioner",
                                               preconditionerName,
@@ -89,6 +93,7 @@ GaussNewtonSettings::Describe() const
            { "gradient-reduction", NumberText(gradientReduction) },
            { "forcing", forcingName },
            { "krylov-iterations", std::to_string(krylovIterations) },
+           { "transport", transportName },
            { "preconditioner", preconditionerName },
            { "padding", paddingText } };
 }
@@ -107,6 +112,7 @@ GaussNewtonSettings::MakeSolver() const
   solver->SetForcing(forcing);
   solver->SetKrylovTolerance(krylovTolerance);
   solver->SetMaximumNumberOfKrylovIterations(krylovIterations);
+  solver->SetTransport(transport);
   solver->SetPreconditioner(preconditioner);
   solver->SetPadding(padding);
   solver->SetComputeVelocity(!velocity.empty());

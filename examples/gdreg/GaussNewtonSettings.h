@@ -15,6 +15,7 @@ struct GaussNewtonSettings
 {
   std::string regularizationName{ "h1-seminorm" };
   std::string forcingName{ "superlinear" };
+  std::string transportName{ "map" };
   std::string preconditionerName{ "auto" };
   std::string paddingText{ "auto" };
   std::string velocity; ///< file to write; empty: none
@@ -28,6 +29,7 @@ struct GaussNewtonSettings
 
   itk::GPUGaussNewtonDiffeomorphicSolver::NormEnum           norm{};
   itk::GPUGaussNewtonDiffeomorphicSolver::ForcingEnum        forcing{};
+  itk::GPUGaussNewtonDiffeomorphicSolver::TransportEnum      transport{};
   itk::GPUGaussNewtonDiffeomorphicSolver::PreconditionerEnum preconditioner{};
 
   double krylovTolerance{ 0.1 };

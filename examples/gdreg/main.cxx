@@ -57,6 +57,9 @@ AddGaussNewton(CLI::App * command, GaussNewtonSettings & settings)
       settings.forcingName,
       "How exactly a Newton step is solved for: superlinear, quadratic, or a number: the relative residual");
   add("--krylov-iterations", settings.krylovIterations, "Most iterations of the linear solver in a Newton step");
+  add("--transport",
+      settings.transportName,
+      "What the velocity carries along: map, or image, which each time step interpolates");
   add("--preconditioner",
       settings.preconditionerName,
       "Of the linear solver: inverse-regularization, zero-velocity (on the half grid), or auto");

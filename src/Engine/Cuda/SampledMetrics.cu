@@ -271,10 +271,13 @@ __launch_bounds__(ColumnThreads, 3) CorrelationPlaneSumsKernel(const Extent     
   for (int c = 0; c < RowsPerThread; ++c)
   {
     const std::int64_t voxel = plane + static_cast<std::int64_t>(begin + c) * extent.nx + x;
-#pragma unroll
-    for (int i = 0; i < CorrelationPlanes && begin + c < end; ++i)
+    if (begin + c < end)
     {
-      planes[voxel + i * voxels] = sums[c][i];
+#pragma unroll
+      for (int i = 0; i < CorrelationPlanes; ++i)
+      {
+        planes[voxel + i * voxels] = sums[c][i];
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 
 #include "../Operators/Arithmetic.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace itk
@@ -89,14 +90,14 @@ SolveByConjugateGradients(const Device &                      device,
     result.decrease += alpha * rz; // r_0.p = r.p = r.z, as r - r_0 is conjugate to p
     AddTo(device, alpha, p, x);
     AddTo(device, -alpha, q, r);
-    result.relativeResidual = std::sqrt(InnerProducts(device, r, r, fields.scalars).square / start.square);
+    // q still holds H p, by which the residual has changed.
+    operators.precondition(r, z);
+    const double next = InnerProducts(device, r, z, fields.scalars).product;
+    result.relativeResidual = std::sqrt(std::max(0.0, next) / start.product);
     if (result.relativeResidual <= parameters.relativeTolerance || result.iterations == parameters.maximumIterations)
     {
       break;
     }
-    // q still holds H p, by which the residual has changed.
-    operators.precondition(r, z);
-    const double next = InnerProducts(device, r, z, fields.scalars).product;
     double       beta = next / rz;
     if (operators.isFlexible)
     {

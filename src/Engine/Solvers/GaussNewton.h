@@ -44,7 +44,7 @@ struct GaussNewtonParameters
   double           divergenceWeight = 1e-4; ///< of the penalty of volume change, >= 0
   int              timeSteps = 4;
   int              segments = 1; ///< the velocity is constant in each of so many parts of the time
-  TransportKind    transport = TransportKind::Image;
+  TransportKind    transport = TransportKind::Map;
   double           gradientReduction = 5e-2; ///< ends where |g| is this share of that at v = 0 on the same level
   KrylovForcing    forcing = KrylovForcing::Superlinear;
   double           krylovTolerance = 0.1; ///< of KrylovForcing::Constant

@@ -166,7 +166,8 @@ GaussNewtonObjective::Gradient()
     m_Flow->Adjoint(m_Slope, m_Residual, false, m_Workspace);
   }
   LinearCombination(m_Device, static_cast<float>(-m_SlopeScale), m_Residual, -1.0f, m_Regularized, m_Residual);
-  return this->Norm(m_Residual);
+  this->SolveRegularization(m_Residual, m_Conditioned);
+  return std::sqrt(std::max(0.0, this->Inner(m_Residual, m_Conditioned)));
 }
 
 float

@@ -64,7 +64,7 @@ public:
     SpectralRegularizationParameters regularization;
     VelocityFlowParameters           flow;
     DistanceScale                    scale;
-    TransportKind                    transport = TransportKind::Image;
+    TransportKind                    transport = TransportKind::Map;
   };
 
   GaussNewtonObjective(const Device & device, const SolverMetric & metric, const Setup & setup);

@@ -257,8 +257,9 @@ SymmetricSolver::WriteForward(const Field & displacement) const
     const Lattice &             lattice = displacement.lattice;
     const Buffer<float>         buffer(m_Device, displacement.NumberOfValues());
     const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
+    const auto limit = static_cast<float>(m_Parameters.minimumJacobian);
     RemoveFolds(m_Device,
-                { static_cast<float>(m_Parameters.minimumJacobian) },
+                { limit, 0.01f * limit },
                 displacement,
                 Mask(flags.Data(), lattice),
                 Field(buffer.Data(), lattice, 3));
