@@ -379,16 +379,25 @@ __launch_bounds__(ColumnThreads) CorrelationColumnsKernel(const Extent          
     const int            first = max(begin - radius, 0);
     const int            last = min(end - 1 + radius, extent.nz - 1);
     double               sums[PlanesPerColumn][CorrelationPlanes] = {};
-#pragma unroll
-    for (int i = 0; i < CorrelationPlanes; ++i)
+    // The sums inside the planes, and no unrolling: with the loops exchanged nvcc 13.0 gives all sums of a single plane
+    // that of the first.
+    const double * source = planeSums + place + first * planeSize;
+#pragma unroll 1
+    for (int k = first; k <= last; ++k, source += planeSize)
     {
-      const double * source = planeSums + i * voxels + place + first * planeSize;
-#pragma unroll 5
-      for (int k = first; k <= last; ++k, source += planeSize)
+      double values[CorrelationPlanes];
+#pragma unroll
+      for (int i = 0; i < CorrelationPlanes; ++i)
       {
-        const double value = *source;
-        ForWindowsThatHold<PlanesPerColumn>(k, begin, radius, [&](int c) { sums[c][i] += value; });
+        values[i] = source[i * voxels];
       }
+      ForWindowsThatHold<PlanesPerColumn>(k, begin, radius, [&](int c) {
+#pragma unroll
+        for (int i = 0; i < CorrelationPlanes; ++i)
+        {
+          sums[c][i] += values[i];
+        }
+      });
     }
 #pragma unroll
     for (int c = 0; c < PlanesPerColumn; ++c)
