@@ -91,6 +91,7 @@ public:
     int                        timeSteps{ 4 };
     int                        segments{ 1 };
     TransportEnum              transport{ TransportEnum::Map };
+    double                     minimumJacobian{ 0.1 }; ///< of the displacement; where the flow's is less it is relaxed; 0: nowhere
     double                     gradientReduction{ 5e-2 }; ///< a level ends at this share of the gradient at v = 0
     ForcingEnum                forcing{ ForcingEnum::Superlinear };
     double                     krylovTolerance{ 0.1 }; ///< of the constant forcing

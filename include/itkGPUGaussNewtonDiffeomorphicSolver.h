@@ -115,6 +115,11 @@ public:
   itkSetEnumMacro(Transport, TransportEnum);
   itkGetEnumMacro(Transport, TransportEnum);
 
+  /** The least det J of the displacement field: where the velocity's map, sampled on the grid, has less, the field is
+   * relaxed, and there it is the velocity's map no longer. Default 0.1; 0: the map as it is. */
+  itkSetMacro(MinimumJacobian, double);
+  itkGetConstMacro(MinimumJacobian, double);
+
   /** What the linear solver is preconditioned by: InverseRegularization, ZeroVelocity (the matrix as it is without velocity,
    * on the half grid), or Automatic (default), which is the former, measured faster. */
   itkSetEnumMacro(Preconditioner, PreconditionerEnum);
@@ -155,6 +160,7 @@ private:
   ForcingEnum m_Forcing{ ForcingEnum::Superlinear };
 
   TransportEnum      m_Transport{ TransportEnum::Map };
+  double             m_MinimumJacobian{ 0.1 };
   PreconditionerEnum m_Preconditioner{ PreconditionerEnum::Automatic };
 
   int         m_NumberOfTimeSteps{ 4 };

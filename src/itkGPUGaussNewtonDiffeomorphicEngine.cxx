@@ -99,6 +99,7 @@ ToEngine(const Facade::Parameters & parameters, const Facade::Problem & problem)
   result.timeSteps = parameters.timeSteps;
   result.segments = parameters.segments;
   result.transport = ToEngine(parameters.transport);
+  result.minimumJacobian = parameters.minimumJacobian;
   result.gradientReduction = parameters.gradientReduction;
   result.forcing = ToEngine(parameters.forcing);
   result.krylovTolerance = parameters.krylovTolerance;

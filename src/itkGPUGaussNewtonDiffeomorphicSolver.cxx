@@ -17,6 +17,7 @@ GPUGaussNewtonDiffeomorphicSolver::MakeParameters() const
   parameters.krylovTolerance = m_KrylovTolerance;
   parameters.krylovIterations = m_MaximumNumberOfKrylovIterations;
   parameters.transport = m_Transport;
+  parameters.minimumJacobian = m_MinimumJacobian;
   parameters.preconditioner = m_Preconditioner;
   parameters.initialWeight = m_InitialRegularizationWeight;
   parameters.padding = m_Padding;
@@ -38,6 +39,7 @@ GPUGaussNewtonDiffeomorphicSolver::PrintSelf(std::ostream & os, Indent indent) c
   os << indent << "KrylovTolerance: " << m_KrylovTolerance << std::endl;
   os << indent << "MaximumNumberOfKrylovIterations: " << m_MaximumNumberOfKrylovIterations << std::endl;
   os << indent << "Transport: " << static_cast<int>(m_Transport) << std::endl;
+  os << indent << "MinimumJacobian: " << m_MinimumJacobian << std::endl;
   os << indent << "Preconditioner: " << static_cast<int>(m_Preconditioner) << std::endl;
   os << indent << "InitialRegularizationWeight: " << m_InitialRegularizationWeight << std::endl;
   os << indent << "Padding: " << m_Padding << std::endl;

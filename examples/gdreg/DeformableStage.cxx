@@ -141,7 +141,9 @@ RunDeformableStage(const DeformableStageInput<VDimension> & input)
   }
   if (settings.solver == SolverEnum::GaussNewton)
   {
-    method->SetGaussNewtonSolver(settings.gaussNewton.MakeSolver());
+    const auto solver = settings.gaussNewton.MakeSolver();
+    solver->SetMinimumJacobian(settings.minimumJacobian);
+    method->SetGaussNewtonSolver(solver);
   }
   method->SetDevice(settings.device);
 

@@ -60,7 +60,6 @@ RegisterSettings::Interpret()
   greedyOnly("--update-variance", isGaussNewton && updateVariance != defaults.updateVariance);
   greedyOnly("--total-variance", isGaussNewton && totalVariance != defaults.totalVariance);
   greedyOnly("--convergence", isGaussNewton && convergenceText != defaults.convergenceText);
-  greedyOnly("--minimum-jacobian", isGaussNewton && minimumJacobian != defaults.minimumJacobian);
   greedyOnly("--step-rule levenberg", stepRule == Engine::StepRuleEnum::Levenberg);
   greedyOnly("--parametrization " + parametrizationName, parametrization != Engine::ParametrizationEnum::Compositive);
   greedyOnly("--step-reductions", stepReductions != 0);
@@ -236,8 +235,8 @@ RegisterSettings::Describe() const
     add("diffusion-weight", number(diffusionWeight));
     add("volume-weight", number(volumeWeight));
     add("convergence", convergenceText);
-    add("minimum-jacobian", number(minimumJacobian));
   }
+  add("minimum-jacobian", solver == SolverEnum::None ? "" : number(minimumJacobian));
   add("threads", std::to_string(itk::MultiThreaderBase::GetGlobalDefaultNumberOfThreads()));
   return list;
 }

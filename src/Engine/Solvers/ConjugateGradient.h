@@ -26,14 +26,14 @@ struct ConjugateGradientOperators
 
 struct ConjugateGradientParameters
 {
-  double relativeTolerance = 0.1; ///< of |r| / |r_0|, r without the preconditioner
+  double relativeTolerance = 0.1; ///< of |r| / |r_0|, |r|^2 = r.M^-1 r
   int    maximumIterations = 50;
 };
 
 struct ConjugateGradientResult
 {
   int    iterations = 0;       ///< products with H
-  double relativeResidual = 1; ///< |r| / |r_0| at the end
+  double relativeResidual = 1; ///< |r| / |r_0| at the end, as of relativeTolerance
   double decrease = 0;         ///< r_0 . x, sum over the values of the fields: x.(H x) but for rounding
 };
 

@@ -4,6 +4,7 @@
 #include "../Operators/Arithmetic.h"
 #include "../Operators/JacobianDeterminant.h"
 #include "../Operators/RefineInverse.h"
+#include "RemoveFolds.h"
 
 #include <algorithm>
 #include <chrono>
@@ -54,6 +55,10 @@ GaussNewtonSolver::GaussNewtonSolver(const Device &                device,
   RequirePositive(parameters.gradientReduction, "gradient reduction");
   RequirePositive(parameters.krylovTolerance, "Krylov tolerance");
   RequirePositive(parameters.krylovIterations, "number of Krylov iterations");
+  if (!(parameters.minimumJacobian < 1.0))
+  {
+    ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
+  }
   for (const double spacing : parameters.spacing)
   {
     RequirePositive(spacing, "spacing");
@@ -380,9 +385,21 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
     VelocityFlow        flow(m_Device, full, parameters, memory.Data());
     if (inverse)
     {
-      flow.Integrate(current, inverse, true);
+      flow.Integrate(current, inverse, true, false);
     }
-    flow.Integrate(current, displacement);
+    flow.Integrate(current, displacement, false, false);
+    m_Device.Synchronize();
+  }
+  if (m_Parameters.minimumJacobian > 0.0)
+  {
+    const Buffer<float>         workspace(m_Device, displacement.NumberOfValues());
+    const Buffer<unsigned char> flags(m_Device, full.NumberOfVoxels());
+    const auto                  limit = static_cast<float>(m_Parameters.minimumJacobian);
+    RemoveFolds(m_Device,
+                { limit, 0.1f * limit },
+                displacement,
+                Mask(flags.Data(), full),
+                Field(workspace.Data(), full, 3));
     m_Device.Synchronize();
   }
   if (velocity)
@@ -393,7 +410,9 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
   if (inverse)
   {
     // That of -v misses by the errors of the steps.
-    RefineInverse(m_Device, RefineInverseParameters(), displacement, inverse, scalars.Data());
+    RefineInverseParameters refinement;
+    refinement.outside = Outside::Clamp;
+    RefineInverse(m_Device, refinement, displacement, inverse, scalars.Data());
   }
   JacobianDeterminant(m_Device, Matrix3(), displacement, Field(), scalars.Data());
   double numbers[2];

@@ -12,7 +12,9 @@ namespace itk
 {
 namespace engine
 {
-/** How exactly the Newton step is solved for: tolerance of |r| / |g|, with q = |g| / |g at v = 0|. */
+/** How exactly the Newton step is solved for: tolerance of |r| / |g|, with q = |g| / |g at v = 0|. All norms here are those of
+ * the preconditioned vectors, |g|^2 = <g, B^-1 g>: the Euclidean norm would be that of the highest frequencies of the
+ * divergence's penalty, which grows with the fourth power of the frequency. */
 enum class KrylovForcing
 {
   Superlinear, ///< min(1/2, sqrt q)
@@ -46,6 +48,7 @@ struct GaussNewtonParameters
   int              segments = 1; ///< the velocity is constant in each of so many parts of the time
   TransportKind    transport = TransportKind::Map;
   double           gradientReduction = 5e-2; ///< ends where |g| is this share of that at v = 0 on the same level
+  double           minimumJacobian = 0.1; ///< of the displacement that is given out; 0 or less: as the velocity makes it
   KrylovForcing    forcing = KrylovForcing::Superlinear;
   double           krylovTolerance = 0.1; ///< of KrylovForcing::Constant
   int              krylovIterations = 50; ///< at most, per Newton step
@@ -56,7 +59,7 @@ struct GaussNewtonParameters
 struct GaussNewtonLevelReport : SolverLevelReport
 {
   double              weight = 0.0;
-  std::vector<double> gradientNorms; ///< at each Newton iterate, the one that ends included; of the mean square per voxel
+  std::vector<double> gradientNorms; ///< at each Newton iterate, the one that ends included
   double              initialGradientNorm = 0.0; ///< at v = 0
   int                 hessianProducts = 0;
   int                 innerProducts = 0; ///< of the preconditioner, on the half grid

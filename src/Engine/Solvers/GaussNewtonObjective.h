@@ -91,7 +91,8 @@ public:
   ObjectiveValue
   Evaluate(const ConstField & velocity);
 
-  /** Residual() <- minus the gradient at the velocity evaluated, once per evaluation. Returns its norm. */
+  /** Residual() <- minus the gradient at the velocity evaluated, once per evaluation. Returns its norm in the inverse
+   * regularisation, sqrt <g, B^-1 g>. Overwrites Conditioned(). */
   double
   Gradient();
 
