@@ -112,11 +112,11 @@ check() {
   esac
 }
 
-# register DEVICE NAME FIXED MOVING
+# register DEVICE NAME FIXED MOVING OPTIONS...
 register() {
   local device=$1 name=$2 fixed=$3 moving=$4
   within 240 "$dir/gdreg" register --fixed "$fixed" --moving "$moving" --output-prefix "$work/$name-$device" --linear none \
-    --device "$device" --json "$out/$name-$device.json" --quiet
+    --device "$device" --json "$out/$name-$device.json" --quiet "${@:5}"
 }
 
 # score_labels TRANSFORM FIXED MOVING LIST RUN.json: mean Dice over the labels in LIST, if there is one, else over all
@@ -254,6 +254,13 @@ run_register() {
     check "$pair-same-bits" cmp "$work/first.mha" "$work/$pair-${accelerator}_Field.mha"
     check "$pair-gpu-and-cpu" compare_fields "$work/first.mha" "$work/$pair-cpu_Field.mha"
     note "$(tail -n 1 "$out/$pair-gpu-and-cpu.log")"
+    local solver
+    for solver in syn gauss-newton; do
+      check "$pair-$solver" register "$accelerator" "$pair-$solver" "$fixed" "$moving" --solver "$solver"
+      check "$pair-$solver-score" score_labels "$work/$pair-$solver-${accelerator}_Composite.h5" "$fixedLabels" "$movingLabels" \
+        "$dir/data/$pair/labels30.txt" "$out/$pair-$solver-$accelerator.json"
+      note "$(tail -n 1 "$out/$pair-$solver-score.log")"
+    done
     rm -f "$work"/*.*
   done
 }
@@ -325,7 +332,9 @@ run() {
   engine=$dir/GPUDiffeomorphicRegistrationEngineTest
   mkdir -p "$out" "$dir"
   tar -C "$dir" -xf "$bundle" || exit 1
-  export LD_LIBRARY_PATH=$dir/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PYTHONDONTWRITEBYTECODE=1
+  local toolkit # cuFFT's library is not packed: it alone is larger than all the rest
+  toolkit=$(printf '%s:' /usr/local/cuda*/lib64)
+  export LD_LIBRARY_PATH=$dir/lib:$toolkit${LD_LIBRARY_PATH:-} PYTHONDONTWRITEBYTECODE=1
   local gpu
   gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -1)
   note "$(date -u +%Y-%m-%d) commit $(tr '\n' ' ' <"$dir/commit" 2>/dev/null)${gpu:-no GPU}, ${parts[*]}"
