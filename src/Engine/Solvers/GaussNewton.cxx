@@ -5,6 +5,7 @@
 #include "../Operators/JacobianDeterminant.h"
 #include "../Operators/RefineInverse.h"
 #include "RemoveFolds.h"
+#include "SolverChecks.h"
 
 #include <algorithm>
 #include <chrono>
@@ -18,21 +19,6 @@ namespace
 {
 constexpr double Pi = 3.14159265358979323846;
 constexpr int    LineSearchSteps = 10;
-
-void
-RequirePositive(double value, const char * name, bool zeroAllowed = false)
-{
-  if (!(zeroAllowed ? value >= 0.0 : value > 0.0) || !std::isfinite(value))
-  {
-    ThrowError(name, " is ", value, ": a number ", zeroAllowed ? ">= 0" : "> 0", " is needed");
-  }
-}
-
-double
-Seconds(std::chrono::steady_clock::time_point since)
-{
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
 } // namespace
 
 GaussNewtonSolver::GaussNewtonSolver(const Device &                device,
@@ -55,10 +41,7 @@ GaussNewtonSolver::GaussNewtonSolver(const Device &                device,
   RequirePositive(parameters.gradientReduction, "gradient reduction");
   RequirePositive(parameters.krylovTolerance, "Krylov tolerance");
   RequirePositive(parameters.krylovIterations, "number of Krylov iterations");
-  if (!(parameters.minimumJacobian < 1.0))
-  {
-    ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
-  }
+  RequireMinimumJacobian(parameters.minimumJacobian);
   for (const double spacing : parameters.spacing)
   {
     RequirePositive(spacing, "spacing");
@@ -67,16 +50,7 @@ GaussNewtonSolver::GaussNewtonSolver(const Device &                device,
   flow.timeSteps = parameters.timeSteps;
   flow.segments = parameters.segments;
   VelocityFlow::Check(flow);
-  for (const auto & row : problem.affine)
-  {
-    for (const double value : row)
-    {
-      if (!std::isfinite(value))
-      {
-        ThrowError("the map from the fixed to the moving image holds ", value);
-      }
-    }
-  }
+  RequireFiniteMap(problem.affine);
   for (const GaussNewtonLevel & level : parameters.levels)
   {
     RequirePositive(level.iterations, "number of iterations", true);
@@ -369,7 +343,7 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
     }
     RunLevel(level, images, m_Parameters.weight, current, callback);
     m_Device.Synchronize();
-    m_Report.levels[level].seconds = Seconds(start);
+    m_Report.levels[level].seconds = SecondsSince(start);
   }
 
   const int ones[3] = { 1, 1, 1 };

@@ -7,6 +7,7 @@
 #include "../Operators/GaussianSmooth.h"
 #include "Convergence.h"
 #include "RemoveFolds.h"
+#include "SolverChecks.h"
 
 #include <algorithm>
 #include <chrono>
@@ -18,11 +19,6 @@ namespace engine
 {
 namespace
 {
-double
-Seconds(std::chrono::steady_clock::time_point since)
-{
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
 /** At the end of a level and of the run the map is not to fold between grid points either, from where the next begins. */
 FoldLimits
 LimitsAtEnd(double minimumJacobian)
@@ -46,37 +42,19 @@ GreedySolver::GreedySolver(const Device &              device,
   {
     ThrowError("the registration has no levels");
   }
-  const auto requirePositive = [](double value, const char * name, bool zeroAllowed) {
-    if (!(zeroAllowed ? value >= 0.0 : value > 0.0) || !std::isfinite(value))
-    {
-      ThrowError(name, " is ", value, ": a number ", zeroAllowed ? ">= 0" : "> 0", " is needed");
-    }
-  };
-  requirePositive(parameters.learningRate, "learning rate", false);
-  requirePositive(parameters.updateVariance, "variance for the update field", true);
-  requirePositive(parameters.totalVariance, "variance for the total field", true);
-  requirePositive(parameters.regularization.diffusion, "diffusion weight", true);
-  requirePositive(parameters.regularization.volume, "volume weight", true);
+  RequirePositive(parameters.learningRate, "learning rate");
+  RequirePositive(parameters.updateVariance, "variance for the update field", true);
+  RequirePositive(parameters.totalVariance, "variance for the total field", true);
+  RequirePositive(parameters.regularization.diffusion, "diffusion weight", true);
+  RequirePositive(parameters.regularization.volume, "volume weight", true);
   if (parameters.squarings < 0 || parameters.squarings > 20)
   {
     ThrowError("number of squarings is ", parameters.squarings, ": a number from 0 to 20 is needed");
   }
-  requirePositive(parameters.stepReductions, "number of step reductions", true);
+  RequirePositive(parameters.stepReductions, "number of step reductions", true);
   StepRule::Check(parameters.stepRule);
-  if (!(parameters.minimumJacobian < 1.0))
-  {
-    ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
-  }
-  for (const auto & row : problem.affine)
-  {
-    for (const double value : row)
-    {
-      if (!std::isfinite(value))
-      {
-        ThrowError("the map from the fixed to the moving image holds ", value);
-      }
-    }
-  }
+  RequireMinimumJacobian(parameters.minimumJacobian);
+  RequireFiniteMap(problem.affine);
   for (const GreedyLevel & level : parameters.levels)
   {
     if (level.iterations < 0)
@@ -381,7 +359,7 @@ GreedySolver::Run(const Field & displacement, const Callback & callback)
     current = u;
     currentGeometry = images.Geometry();
     currentBuffer = std::move(buffer);
-    m_Report.levels[level].seconds = Seconds(start);
+    m_Report.levels[level].seconds = SecondsSince(start);
   }
 
   const bool endsOnFullGrid = current.data == displacement.data;

@@ -8,6 +8,7 @@
 #include "Convergence.h"
 #include "MidpointUnits.h"
 #include "RemoveFolds.h"
+#include "SolverChecks.h"
 #include "SymmetricLevel.h"
 
 #include <algorithm>
@@ -20,15 +21,6 @@ namespace engine
 {
 namespace
 {
-void
-RequireNumber(double value, const char * name, bool zeroAllowed)
-{
-  if (!(zeroAllowed ? value >= 0.0 : value > 0.0) || !std::isfinite(value))
-  {
-    ThrowError(name, " is ", value, ": a number ", zeroAllowed ? ">= 0" : "> 0", " is needed");
-  }
-}
-
 bool
 IsSameGrid(const LevelGeometry & a, const LevelGeometry & b)
 {
@@ -56,9 +48,9 @@ SymmetricSolver::SymmetricSolver(const Device &              device,
   {
     ThrowError("the registration has no levels");
   }
-  RequireNumber(parameters.learningRate, "learning rate", false);
-  RequireNumber(parameters.updateVariance, "variance for the update field", true);
-  RequireNumber(parameters.totalVariance, "variance for the total field", true);
+  RequirePositive(parameters.learningRate, "learning rate");
+  RequirePositive(parameters.updateVariance, "variance for the update field", true);
+  RequirePositive(parameters.totalVariance, "variance for the total field", true);
   StepRule::Check(parameters.stepRule);
   if (parameters.step == SymmetricStep::Rule && parameters.stepRule.kind == StepRuleKind::Levenberg)
   {
@@ -68,13 +60,10 @@ SymmetricSolver::SymmetricSolver(const Device &              device,
   {
     ThrowError("a step rule needs the exact derivative");
   }
-  if (!(parameters.minimumJacobian < 1.0))
-  {
-    ThrowError("minimum Jacobian is ", parameters.minimumJacobian, ": it must be below 1, the identity's");
-  }
+  RequireMinimumJacobian(parameters.minimumJacobian);
   for (int i = 0; i < problem.dimension; ++i)
   {
-    RequireNumber(problem.spacing[i], "spacing", false);
+    RequirePositive(problem.spacing[i], "spacing");
     for (int j = 0; j < 4; ++j)
     {
       if (!std::isfinite(problem.affine[i][j]) || !std::isfinite(problem.fixedAffine[i][j]))
@@ -206,7 +195,7 @@ SymmetricSolver::Run(const Callback & callback)
       this->CleanMaps();
     }
     m_Device.Synchronize();
-    levelReport.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    levelReport.seconds = SecondsSince(start);
   }
   return report;
 }
