@@ -296,7 +296,9 @@ gauss_newton()
   register 2 affine --solver gauss-newton --velocity "$work/out/velocity2.mha"
   register 3 none --solver gauss-newton --velocity "$work/out/velocity3.nii.gz"
   local json=$work/out/none3.json
-  number "$json" '[.deformable.levels[] | .newton_steps > 0 and .hessian_products >= .newton_steps and .beta == 5e-4] | all'
+  # a level that begins where its gradient is small enough takes no step
+  number "$json" '[.deformable.levels[] | .hessian_products >= .newton_steps and .beta == 5e-4] | all'
+  number "$json" '.deformable.levels[0].newton_steps > 0'
   number "$json" '[.deformable.levels[] | .gradient_norm[-1] < .gradient_norm_without_velocity] | all'
   number "$json" '.deformable.relative_mismatch < 0.5 and .settings.metric == "ssd"'
   number "$json" '.deformable.periodic_domain | length == 3'

@@ -77,9 +77,9 @@ std::size_t
 GaussNewtonObjective::Bytes(const Device & device, const SolverMetric & metric, const Setup & setup)
 {
   const Lattice & lattice = setup.inputs.fixed.lattice;
-  const int *     size = lattice.size;
-  const auto      spectrum = std::int64_t{ 2 } * (size[0] / 2 + 1) * size[1] * size[2];
-  return ArenaBytes(MakeSizes(device, metric, setup, 4 * spectrum));
+  // The spectrum, and what the transform of one component needs besides: as much again, aligned.
+  const std::int64_t floats = SpectrumFloats(lattice, 3) + SpectrumFloats(lattice) + 64;
+  return ArenaBytes(MakeSizes(device, metric, setup, floats));
 }
 
 GaussNewtonObjective::GaussNewtonObjective(const Device & device, const SolverMetric & metric, const Setup & setup)
