@@ -98,7 +98,7 @@ SolveByConjugateGradients(const Device &                      device,
     {
       break;
     }
-    double       beta = next / rz;
+    double beta = next / rz;
     if (operators.isFlexible)
     {
       beta = -alpha * InnerProducts(device, q, z, fields.scalars).product / rz;

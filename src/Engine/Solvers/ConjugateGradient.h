@@ -54,7 +54,7 @@ struct ConjugateGradientFields
  * B p is carried along by the recurrence of p, B p <- B z + beta B p, so that an iteration costs one product with C and
  * one preconditioning, and with M = B, where B z = r, no product with B at all. Ends at the tolerance, after
  * maximumIterations, or where p.H p is not positive, which rounding alone can cause; x is then the last iterate.
- * Two numbers are read back three times per iteration. Deterministic.
+ * Two numbers are read back twice per iteration, three times with the flexible rule. Deterministic.
  * Hestenes, Stiefel: Methods of conjugate gradients for solving linear systems, 1952; Golub, Ye: Inexact preconditioned
  * conjugate gradient method with inner-outer iteration, SIAM J. Sci. Comput. 21 (1999) for the flexible rule. */
 ConjugateGradientResult

@@ -86,19 +86,6 @@ GaussNewtonSolver::MakeSetup(const LevelImages & images, double weight) const
   return setup;
 }
 
-double
-GaussNewtonSolver::EvaluateFullResolution(const ConstField & displacement) const
-{
-  const LevelImages    images(m_Device, m_Problem, PyramidLevel());
-  const MetricInputs   inputs = images.MakeInputs(m_Problem, displacement);
-  const Buffer<float>  workspace(m_Device, m_Metric.Workspace(inputs));
-  const Buffer<double> energy(m_Device, 2);
-  m_Metric.Evaluate(inputs, energy.Data(), Field(), workspace.Data());
-  double numbers[2];
-  m_Device.CopyToHost(numbers, energy.Data(), sizeof(numbers));
-  return m_Metric.ToLoss(numbers);
-}
-
 void
 GaussNewtonSolver::SetDistanceScale()
 {
@@ -111,9 +98,8 @@ GaussNewtonSolver::SetDistanceScale()
   {
     MetricParameters squares = m_Parameters.metric;
     squares.kind = MetricKind::MeanSquares;
-    GaussNewtonSolver other(*this);
-    other.m_Metric = SolverMetric(m_Device, squares, m_Problem.fixedMean, m_Problem.movingMean);
-    const double size = 0.5 * other.EvaluateFullResolution(ConstField());
+    const SolverMetric other(m_Device, squares, m_Problem.fixedMean, m_Problem.movingMean);
+    const double       size = 0.5 * other.EvaluateFullResolution(m_Problem, ConstField());
     m_Scale.offset = 1.0;
     m_Scale.distance = size / std::max(1e-6, 1.0 + m_Report.initialMetricValue);
     m_Scale.curvature = m_Scale.distance;
@@ -278,7 +264,7 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
   }
   m_Report = GaussNewtonReport();
   m_Report.levels.resize(m_Parameters.levels.size());
-  m_Report.initialMetricValue = EvaluateFullResolution(ConstField());
+  m_Report.initialMetricValue = m_Metric.EvaluateFullResolution(m_Problem, ConstField());
   SetDistanceScale();
 
   const auto makeField = [&](const Lattice & lattice, Buffer<float> & buffer) {
@@ -309,8 +295,8 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
         SpectralProlong(from,
                         onto,
                         transfer,
-                        ConstField(current.Component(3 * segment), current.lattice, 3),
-                        Field(next.Component(3 * segment), to.lattice, 3),
+                        ConstField(SegmentOf(current, segment)),
+                        SegmentOf(next, segment),
                         workspace.Data());
       }
       m_Device.Synchronize();
@@ -368,9 +354,8 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
   {
     const Buffer<float>         workspace(m_Device, displacement.NumberOfValues());
     const Buffer<unsigned char> flags(m_Device, full.NumberOfVoxels());
-    const auto                  limit = static_cast<float>(m_Parameters.minimumJacobian);
     RemoveFolds(m_Device,
-                { limit, 0.1f * limit },
+                LimitsAtEnd(m_Parameters.minimumJacobian),
                 displacement,
                 Mask(flags.Data(), full),
                 Field(workspace.Data(), full, 3));
@@ -393,7 +378,7 @@ GaussNewtonSolver::Run(const Field & displacement, const Callback & callback, co
   m_Device.CopyToHost(numbers, scalars.Data(), sizeof(numbers));
   m_Report.minimumJacobian = numbers[0];
   m_Report.foldedVoxels = static_cast<std::int64_t>(numbers[1]);
-  m_Report.finalMetricValue = EvaluateFullResolution(displacement);
+  m_Report.finalMetricValue = m_Metric.EvaluateFullResolution(m_Problem, displacement);
   return m_Report;
 }
 } // namespace engine

@@ -80,16 +80,15 @@ struct GaussNewtonReport
  *
  *   J(v) = D(F, M_v) + R(v),
  *
- * D from a metric (mean squares: 1/2 the mean of (F - M)^2 per voxel; others are scaled to have its size at v = 0), R the
- * seminorm of order 1 to 3 with a penalty of the divergence (Operators/SpectralRegularization.h), M_v the moving image as v
+ * D from a metric (mean squares: 1/2 the mean of (F - M)^2 per voxel; others are scaled to have its size at v = 0), R a
+ * norm with a penalty of the divergence (Operators/SpectralRegularization.h), M_v the moving image as v
  * carries it along (TransportKind). It discretises first and then differentiates, so that gradient and matrix belong to the
  * very number that the line search sees. The result is the map of Solvers/VelocityFlow.h, and the reported values at full
  * resolution are those of the image that it samples once.
  *
  * Coarse to fine; on each level, from the velocity of the one before, Newton steps H x = -g by conjugate gradients to the
- * tolerance of the forcing, preconditioned by B^-1, then Armijo's rule (half the step, up to 10 times; 1e-4 of the slope). A level
- * ends at gradientReduction, after its iterations, when the line search finds nothing, or when a step lowers J
- * by less than its rounding.
+ * tolerance of the forcing, preconditioned by B^-1 unless said otherwise, then Armijo's rule (half the step, up to 10
+ * times; 1e-4 of the slope). A level ends at gradientReduction, after its iterations, or when the line search finds nothing.
  *
  * Deterministic. Sources: Mang, Biros: An inexact Newton-Krylov algorithm for constrained diffeomorphic image registration,
  * SIAM J. Imaging Sciences 8 (2015); Mang, Gholami, Davatzikos, Biros: CLAIRE: a distributed-memory solver for constrained
@@ -125,9 +124,6 @@ private:
 
   bool
   UsesZeroVelocity(const Lattice & lattice) const;
-
-  double
-  EvaluateFullResolution(const ConstField & displacement) const;
 
   Device                m_Device;
   RegistrationProblem   m_Problem;

@@ -20,14 +20,6 @@ Round(std::int64_t floats)
   return (floats + 63) / 64 * 64;
 }
 
-/** The component of all segments that belongs to one. */
-template <typename T>
-FieldView<T>
-SegmentOf(const FieldView<T> & field, int segment)
-{
-  return FieldView<T>(field.Component(3 * segment), field.lattice, 3);
-}
-
 /** Floats that the curvature of one channel needs: warped image, its curvature, and their workspace and mask. */
 std::int64_t
 CurvatureFloats(const SolverMetric & metric, const Lattice & lattice)
@@ -139,7 +131,7 @@ GaussNewtonObjective::Evaluate(const ConstField & velocity)
   }
   else
   {
-    m_Flow->Integrate(velocity, Field(m_Product.data, this->GetLattice(), 3));
+    m_Flow->Integrate(velocity, Field(m_Product.data, this->GetLattice(), 3), false, false);
     m_Metric.Evaluate(m_Setup.inputs, m_Scalars, m_Slope, m_Residual.data);
   }
   double energy[2];
@@ -163,6 +155,7 @@ GaussNewtonObjective::Gradient()
   }
   else
   {
+    m_Flow->PlanAdjoint(); // not for the trials that the line search refuses
     m_Flow->Adjoint(m_Slope, m_Residual, false, m_Workspace);
   }
   LinearCombination(m_Device, static_cast<float>(-m_SlopeScale), m_Residual, -1.0f, m_Regularized, m_Residual);

@@ -79,15 +79,9 @@ public:
     return m_Setup;
   }
 
-  /** The share of voxels that count, before the first evaluation that of v = 0. */
-  void
-  SetCoverage(double share)
-  {
-    m_Coverage = share;
-  }
-
-  /** J at a velocity, the slope of D to the map or the image, and B v. Overwrites curvature, residual and Regularized(). The velocity
-   * must stay as it is until the next evaluation. */
+  /** J at a velocity, the slope of D to the map or the image, and B v. Overwrites curvature, residual and Regularized(). The
+   * velocity must stay as it is until the next evaluation. The first evaluation is to be that of v = 0: the share of voxels
+   * that count in it is kept. */
   ObjectiveValue
   Evaluate(const ConstField & velocity);
 

@@ -17,17 +17,6 @@ namespace itk
 {
 namespace engine
 {
-namespace
-{
-/** At the end of a level and of the run the map is not to fold between grid points either, from where the next begins. */
-FoldLimits
-LimitsAtEnd(double minimumJacobian)
-{
-  const auto limit = static_cast<float>(minimumJacobian);
-  return FoldLimits{ limit, 0.1f * limit };
-}
-} // namespace
-
 GreedySolver::GreedySolver(const Device &              device,
                            const RegistrationProblem & problem,
                            const GreedyParameters &    parameters)
@@ -297,19 +286,6 @@ GreedySolver::Finish(const Field & displacement, bool foldsAreRemoved) const
     m_Device, LimitsAtEnd(m_Parameters.minimumJacobian), displacement, Mask(flags.Data(), lattice), workspace);
 }
 
-double
-GreedySolver::EvaluateFullResolution(const ConstField & displacement) const
-{
-  const LevelImages    images(m_Device, m_Problem, PyramidLevel());
-  const MetricInputs   inputs = images.MakeInputs(m_Problem, displacement);
-  const Buffer<float>  workspace(m_Device, m_Metric.Workspace(inputs));
-  const Buffer<double> energy(m_Device, 2);
-  m_Metric.Evaluate(inputs, energy.Data(), Field(), workspace.Data());
-  double numbers[2];
-  m_Device.CopyToHost(numbers, energy.Data(), sizeof(numbers));
-  return m_Metric.ToLoss(numbers);
-}
-
 GreedyReport
 GreedySolver::Run(const Field & displacement, const Callback & callback)
 {
@@ -317,7 +293,7 @@ GreedySolver::Run(const Field & displacement, const Callback & callback)
   RequireField(displacement, full, 3, "displacement");
   m_Report = GreedyReport();
   m_Report.levels.resize(m_Parameters.levels.size());
-  m_Report.initialMetricValue = EvaluateFullResolution(ConstField());
+  m_Report.initialMetricValue = m_Metric.EvaluateFullResolution(m_Problem, ConstField());
 
   m_Device.SetZero(displacement.data, sizeof(float) * displacement.NumberOfValues());
 
@@ -374,7 +350,7 @@ GreedySolver::Run(const Field & displacement, const Callback & callback)
   m_Device.CopyToHost(numbers, jacobian.Data(), sizeof(numbers));
   m_Report.minimumJacobian = numbers[0];
   m_Report.foldedVoxels = static_cast<std::int64_t>(numbers[1]);
-  m_Report.finalMetricValue = EvaluateFullResolution(displacement);
+  m_Report.finalMetricValue = m_Metric.EvaluateFullResolution(m_Problem, displacement);
   return m_Report;
 }
 } // namespace engine

@@ -100,9 +100,6 @@ private:
   void
   Finish(const Field & displacement, bool foldsAreRemoved) const;
 
-  double
-  EvaluateFullResolution(const ConstField & displacement) const;
-
   std::int64_t
   ScratchFloats(const MetricInputs & inputs) const;
 

@@ -28,13 +28,6 @@ PlanFloats(const Device & device, const Lattice & lattice)
   return Aligned(ResampleGradientPlan(device, lattice));
 }
 
-template <typename T>
-FieldView<T>
-SegmentOf(const FieldView<T> & field, int segment)
-{
-  return FieldView<T>(field.Component(3 * segment), field.lattice, 3);
-}
-
 ResampleParameters
 Sampling()
 {

@@ -208,6 +208,19 @@ SolverMetric::WarpedWorkspace(const Lattice & lattice) const
 }
 
 double
+SolverMetric::EvaluateFullResolution(const RegistrationProblem & problem, const ConstField & displacement) const
+{
+  const LevelImages    images(m_Device, problem, PyramidLevel());
+  const MetricInputs   inputs = images.MakeInputs(problem, displacement);
+  const Buffer<float>  workspace(m_Device, Workspace(inputs));
+  const Buffer<double> energy(m_Device, 2);
+  Evaluate(inputs, energy.Data(), Field(), workspace.Data());
+  double numbers[2];
+  m_Device.CopyToHost(numbers, energy.Data(), sizeof(numbers));
+  return ToLoss(numbers);
+}
+
+double
 SolverMetric::LossSign() const
 {
   return m_Parameters.kind == MetricKind::MeanSquares ? 1.0 : -1.0;

@@ -6,6 +6,7 @@
 #include "../Operators/Lncc.h"
 #include "../Operators/MeanSquares.h"
 #include "../Operators/MutualInformation.h"
+#include "PyramidLevel.h"
 
 #include <vector>
 
@@ -40,6 +41,10 @@ public:
    * N times the gradient of the metric without its sign, so that a step against it lowers the loss. */
   void
   Evaluate(const MetricInputs & inputs, double * energy, const Field & gradient, float * workspace) const;
+
+  /** The loss at full resolution without smoothing; an absent displacement is 0. Takes memory of its own, and waits. */
+  double
+  EvaluateFullResolution(const RegistrationProblem & problem, const ConstField & displacement) const;
 
   /** Floats that Evaluate needs. */
   std::int64_t

@@ -246,9 +246,9 @@ SymmetricSolver::WriteForward(const Field & displacement) const
     const Lattice &             lattice = displacement.lattice;
     const Buffer<float>         buffer(m_Device, displacement.NumberOfValues());
     const Buffer<unsigned char> flags(m_Device, lattice.NumberOfVoxels());
-    const auto limit = static_cast<float>(m_Parameters.minimumJacobian);
+    // as little of the corners as makes the inverse one: to relax a composed map costs more than to relax its parts
     RemoveFolds(m_Device,
-                { limit, 0.01f * limit },
+                LimitsAtEnd(m_Parameters.minimumJacobian, 0.01f),
                 displacement,
                 Mask(flags.Data(), lattice),
                 Field(buffer.Data(), lattice, 3));

@@ -10,6 +10,14 @@ namespace itk
 {
 namespace engine
 {
+/** The three components of one segment in a field of all of them. */
+template <typename T>
+FieldView<T>
+SegmentOf(const FieldView<T> & field, int segment)
+{
+  return FieldView<T>(field.Component(3 * segment), field.lattice, 3);
+}
+
 struct VelocityFlowParameters
 {
   int     timeSteps = 4; ///< over the whole time, at least; each segment takes the same number of them
@@ -128,8 +136,7 @@ private:
   FieldView<T>
   Segment(const FieldView<T> & field, int segment) const
   {
-    return FieldView<T>(
-      field.Component(3 * (m_Inverse ? m_Parameters.segments - 1 - segment : segment)), m_Lattice, 3);
+    return SegmentOf(field, m_Inverse ? m_Parameters.segments - 1 - segment : segment);
   }
   Field
   Kept(int node) const;

@@ -45,13 +45,6 @@ TakeSpectrum(float *& memory, const Lattice & lattice)
   return spectrum;
 }
 
-template <typename T>
-FieldView<T>
-SegmentOf(const FieldView<T> & field, int segment)
-{
-  return FieldView<T>(field.Component(3 * segment), field.lattice, 3);
-}
-
 /** Vector fields of the solution by conjugate gradients, and the right side. */
 constexpr int CoarseFields = 7;
 } // namespace
